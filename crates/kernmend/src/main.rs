@@ -1,0 +1,2 @@
+//! (kernmend)
+fn main() {}
