@@ -13,7 +13,7 @@ mod parse;
 
 use std::collections::BTreeMap;
 
-use crate::document::Why;
+use crate::document::{Bounds, Reason, Why};
 use crate::version::KernelVersion;
 
 pub use self::parse::ParseConditionError;
@@ -80,29 +80,6 @@ pub enum Type {
     Version,
     /// A word.
     Word,
-}
-
-/// A number between two bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// Not less than this.
-    pub at_least: u64,
-    /// Not more than this, where there is such a bound.
-    pub at_most: Option<u64>,
-}
-
-impl Bounds {
-    /// Exactly so many.
-    #[must_use]
-    pub const fn exact(count: u64) -> Self {
-        Self { at_least: count, at_most: Some(count) }
-    }
-
-    /// The number, where the bounds leave one.
-    #[must_use]
-    pub fn as_exact(self) -> Option<u64> {
-        self.at_most.filter(|most| *most == self.at_least)
-    }
 }
 
 /// The value of a fact.
@@ -247,7 +224,7 @@ impl Condition {
                     None => Outcome::unknown(Missing {
                         fact: name.clone(),
                         why: Why {
-                            reason: crate::document::Reason::Cut,
+                            reason: Reason::Cut,
                             path: reading.from.first().cloned().unwrap_or_default(),
                             detail: reading.value.plain(),
                         },
@@ -291,7 +268,7 @@ struct Fields<'a>(&'a BTreeMap<String, Reading>);
 
 impl Facts for Fields<'_> {
     fn fact(&self, name: &str) -> Result<Reading, Missing> {
-        let why = Why { reason: crate::document::Reason::NotTold, path: String::new(), detail: String::new() };
+        let why = Why { reason: Reason::NotTold, path: String::new(), detail: String::new() };
         self.0.get(name).cloned().ok_or_else(|| Missing { fact: name.to_owned(), why })
     }
 
@@ -318,7 +295,9 @@ impl Comparison {
         }
     }
 
-    fn holds(self, ordering: std::cmp::Ordering) -> bool {
+    /// Whether an ordering satisfies the comparison.
+    #[must_use]
+    pub fn holds(self, ordering: std::cmp::Ordering) -> bool {
         match self {
             Self::Less => ordering.is_lt(),
             Self::AtMost => ordering.is_le(),
@@ -351,7 +330,6 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Reason;
 
     struct Table;
 

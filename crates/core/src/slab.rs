@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::document::snapshot::{SlabCaches, Tally};
+use crate::document::Bounds;
+use crate::document::snapshot::SlabCaches;
 
 /// How many dead entries are kept as evidence.
 const EXAMPLES: usize = 5;
@@ -39,16 +40,17 @@ pub struct SlabCount<'a> {
     names: BTreeMap<&'a str, Live>,
     entries: u64,
     directories: Option<u64>,
-    cut: bool,
+    unlisted: u64,
 }
 
 impl<'a> SlabCount<'a> {
     /// Starts with the names that were listed, out of `total`. `directories` is the number of real directories among
     /// them, where that is known.
-    pub fn new(listed: impl Iterator<Item = &'a str>, total: u64, cut: bool, directories: Option<u64>) -> Self {
-        let caches: Vec<_> = listed.filter_map(memcg_cache).collect();
+    pub fn new(listed: impl Iterator<Item = &'a str>, total: u64, directories: Option<u64>) -> Self {
+        let mut seen = 0;
+        let caches: Vec<_> = listed.inspect(|_| seen += 1).filter_map(memcg_cache).collect();
         let names = caches.iter().map(|(_, name)| (*name, Live::No)).collect();
-        Self { caches, names, entries: total, directories, cut }
+        Self { caches, names, entries: total, directories, unlisted: total.saturating_sub(seen) }
     }
 
     /// Whether the accounting of a live cgroup of this name matters: an entry bears the name.
@@ -76,9 +78,10 @@ impl<'a> SlabCount<'a> {
         }
         let count = |wanted| ids.values().filter(|(state, _)| *state == wanted).count() as u64;
         let dead = count(Live::No);
-        let dead_ids = Tally {
+        // Each entry that wasn't listed can bear one more dead id.
+        let dead_ids = Bounds {
             at_least: dead.saturating_sub(unseen),
-            complete: !self.cut && (dead == 0 || unseen == 0) && count(Live::Untold) == 0,
+            at_most: Some(dead + count(Live::Untold) + self.unlisted),
         };
         let dead_names: Vec<&str> =
             ids.values().filter(|(state, _)| *state == Live::No).map(|(_, name)| *name).take(EXAMPLES).collect();
@@ -115,35 +118,35 @@ mod tests {
         }
     }
 
-    fn count(entries: &[&str], live_on: &[&str], untold: &[&str], cut: bool, unseen: u64) -> (u64, u64, bool) {
-        let mut count = SlabCount::new(entries.iter().copied(), entries.len() as u64, cut, None);
+    fn check(entries: &[&str], live_on: &[&str], untold: &[&str], more: (u64, u64), expected: (u64, u64)) {
+        let (unlisted, unseen) = more;
+        let mut count = SlabCount::new(entries.iter().copied(), entries.len() as u64 + unlisted, None);
         live_on.iter().for_each(|name| count.live(name, Some(())));
         untold.iter().for_each(|name| count.live(name, None));
-        let caches = count.finish(unseen);
-        (caches.ids, caches.dead_ids.at_least, caches.dead_ids.complete)
+        let dead = count.finish(unseen).dead_ids;
+        assert_eq!((dead.at_least, dead.at_most), (expected.0, Some(expected.1)), "{entries:?} {live_on:?}");
     }
 
     #[test]
     fn ids_are_counted_and_not_names_or_entries() {
         let entries = ["dentry(1:a)", "inode(1:a)", "dentry(2:b)", "dentry(3:a)", "plain"];
-        assert_eq!(count(&entries, &[], &[], false, 0), (3, 3, true));
-        assert_eq!(count(&entries, &["a"], &[], false, 0), (3, 1, true));
-        assert_eq!(count(&entries, &["a", "b", "other"], &[], false, 0), (3, 0, true));
+        check(&entries, &[], &[], (0, 0), (3, 3));
+        check(&entries, &["a"], &[], (0, 0), (1, 1));
+        check(&entries, &["a", "b", "other"], &[], (0, 0), (0, 0));
     }
 
     #[test]
     fn an_id_that_was_given_out_again_is_as_alive_as_its_newest_owner() {
-        let entries = ["dentry(1:gone)", "dentry(1:here)"];
-        assert_eq!(count(&entries, &["here"], &[], false, 0), (1, 0, true));
+        check(&["dentry(1:gone)", "dentry(1:here)"], &["here"], &[], (0, 0), (0, 0));
     }
 
     #[test]
-    fn what_is_not_seen_or_not_told_leaves_a_lower_bound() {
+    fn what_is_not_seen_or_not_told_leaves_bounds() {
         let entries = ["dentry(1:a)", "dentry(2:b)", "dentry(3:c)"];
-        assert_eq!(count(&entries, &[], &["a"], false, 0), (3, 2, false));
-        assert_eq!(count(&entries, &[], &[], true, 0), (3, 3, false));
-        assert_eq!(count(&entries, &[], &[], false, 2), (3, 1, false));
-        assert_eq!(count(&entries, &[], &[], false, 9), (3, 0, false));
-        assert_eq!(count(&entries, &["a", "b", "c"], &[], false, 9), (3, 0, true));
+        check(&entries, &[], &["a"], (0, 0), (2, 3));
+        check(&entries, &[], &[], (7, 0), (3, 10));
+        check(&entries, &[], &[], (0, 2), (1, 3));
+        check(&entries, &[], &[], (0, 9), (0, 3));
+        check(&entries, &["a", "b", "c"], &[], (0, 9), (0, 0));
     }
 }

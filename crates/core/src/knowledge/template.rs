@@ -128,7 +128,7 @@ pub fn bytes(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     match units.into_iter().find(|(shift, _)| bytes >> shift > 0) {
         Some((shift, unit)) => {
-            let tenths = (u128::from(bytes) * 10) >> shift;
+            let tenths = (u128::from(bytes) * 10 + (1 << (shift - 1))) >> shift;
             format!("{}.{} {unit}", tenths / 10, tenths % 10)
         }
         None => format!("{bytes} B"),
@@ -144,8 +144,8 @@ mod tests {
         let template = Template::parse("{ids} ids, {up:duration} up, {slab:bytes}, {word} {gone}").unwrap();
         let values = [("ids", "≥65535"), ("up", "259200"), ("slab", "1395864371"), ("word", "lo")];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        assert_eq!(template.fill(Language::En, &values), "≥ 65,535 ids, 3 days up, 1.2 GiB, lo ?");
-        assert_eq!(template.fill(Language::Zh, &values), "≥ 65,535 ids, 3 天 up, 1.2 GiB, lo ?");
+        assert_eq!(template.fill(Language::En, &values), "≥ 65,535 ids, 3 days up, 1.3 GiB, lo ?");
+        assert_eq!(template.fill(Language::Zh, &values), "≥ 65,535 ids, 3 天 up, 1.3 GiB, lo ?");
         assert_eq!(template.names(), BTreeSet::from(["gone", "ids", "slab", "up", "word"]));
     }
 
