@@ -25,7 +25,7 @@ const ACCOUNTED_BY_DEFAULT: KernelVersion = KernelVersion::new(4, 6, 0);
 const DYING_ARE_COUNTED: KernelVersion = KernelVersion::new(3, 19, 0);
 
 /// What every run of a signal has, in seconds and lines, beside the signal's own fields.
-pub const RUN_FACTS: [&str; 3] = ["duration", "ago", "count"];
+pub const RUN_FACTS: [&str; 3] = ["duration", "ago", "lines"];
 
 /// The facts, with their types.
 const FACTS: &[(&str, Type)] = &[
@@ -443,7 +443,7 @@ impl<'a> SnapshotFacts<'a> {
         let reading = |value| Reading { value, from: from() };
         let mut run: BTreeMap<String, Reading> =
             hit.fields.iter().map(|(name, value)| (name.clone(), reading(Value::Word(value.clone())))).collect();
-        run.insert("count".to_owned(), reading(Value::count(hit.count)));
+        run.insert("lines".to_owned(), reading(Value::count(hit.count)));
         let seconds = |ms: i64| u64::try_from(ms.max(0) / 1000).unwrap_or(0);
         if let (Some(first), Some(last)) = (hit.first, hit.last) {
             let span = |from: Option<i64>, to: Option<i64>| Some(to? - from?);

@@ -223,7 +223,7 @@ impl RawAdvisory {
         let tables = table.tables("affected", &mut source);
         let affected = tables.into_iter().filter_map(|table| affected(table, &mut source)).collect();
         let signs = signs(table.tables("sign", &mut source), signals, &mut source);
-        let verdicts = verdicts(table.tables("verdict", &mut source), &signs, &mut source);
+        let verdicts = verdicts(table.tables("verdict", &mut source), &signs, signals, &mut source);
         table.finish(&mut source);
 
         let area = area(file);
@@ -272,7 +272,7 @@ fn area(file: &str) -> String {
 fn affected(mut table: Table<'_>, source: &mut Source<'_>) -> Option<Affected> {
     let range = Range::read(&mut table, source);
     let when = table.string("when", source);
-    let when = when.and_then(|text| condition(&text, source, &Scope::Facts));
+    let when = when.and_then(|text| condition(&text, source, &Scope::default()));
     table.finish(source);
     Some(Affected { range: range?, when })
 }
@@ -300,7 +300,7 @@ fn signs(tables: Vec<Table<'_>>, signals: &BTreeSet<&str>, source: &mut Source<'
             };
             Some(known)
         });
-        let when = when.and_then(|when| condition(&when, source, &Scope::Sign(signals)));
+        let when = when.and_then(|when| condition(&when, source, &Scope { signals: Some(signals), signs: None }));
         let text = text.and_then(|text| template(&text, source));
         let (Some(name), Some(weight), Some(when), Some(label), Some(text)) = (name, weight, when, label, text) else {
             continue;
@@ -317,7 +317,7 @@ fn signs(tables: Vec<Table<'_>>, signals: &BTreeSet<&str>, source: &mut Source<'
     signs
 }
 
-fn verdicts(tables: Vec<Table<'_>>, signs: &[Sign], source: &mut Source<'_>) -> Vec<Row> {
+fn verdicts(tables: Vec<Table<'_>>, signs: &[Sign], signals: &BTreeSet<&str>, source: &mut Source<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     let names: BTreeSet<&str> = signs.iter().map(|sign| sign.name.as_str()).collect();
     for mut table in tables {
@@ -332,7 +332,7 @@ fn verdicts(tables: Vec<Table<'_>>, signs: &[Sign], source: &mut Source<'_>) -> 
             }
             known
         });
-        let when = when.and_then(|when| condition(&when, source, &Scope::Row(&names)));
+        let when = when.and_then(|when| condition(&when, source, &Scope { signals: Some(signals), signs: Some(&names) }));
         if let (Some(verdict), Some(when)) = (verdict, when) {
             rows.push(Row { verdict, when });
         }
@@ -350,14 +350,13 @@ fn template(text: &Placed<String>, source: &mut Source<'_>) -> Option<Template> 
     }
 }
 
-/// What a condition may name.
-enum Scope<'a> {
-    /// Facts alone.
-    Facts,
-    /// Facts, and runs of signals.
-    Sign(&'a BTreeSet<&'a str>),
-    /// Facts, and signs.
-    Row(&'a BTreeSet<&'a str>),
+/// What a condition may name beside facts.
+#[derive(Default)]
+struct Scope<'a> {
+    /// Runs of these signals.
+    signals: Option<&'a BTreeSet<&'a str>>,
+    /// These signs.
+    signs: Option<&'a BTreeSet<&'a str>>,
 }
 
 fn condition(text: &Placed<String>, source: &mut Source<'_>, scope: &Scope<'_>) -> Option<Condition> {
@@ -379,18 +378,16 @@ fn condition(text: &Placed<String>, source: &mut Source<'_>, scope: &Scope<'_>) 
             expect_type(name, &[literal_type(literal)], text.at, source);
             expect_order(*comparison, literal, text.at, source);
         }
-        Condition::Sign(name) => match scope {
-            Scope::Row(signs) if signs.contains(name.as_str()) => {}
-            Scope::Row(_) => source.problem(text.at, format!("there is no sign `{name}`")),
-            Scope::Facts | Scope::Sign(_) => {
-                source.problem(text.at, format!("only a verdict may name a sign, here `{name}`"));
-            }
+        Condition::Sign(name) => match scope.signs {
+            Some(signs) if signs.contains(name.as_str()) => {}
+            Some(_) => source.problem(text.at, format!("there is no sign `{name}`")),
+            None => source.problem(text.at, format!("only a verdict may name a sign, here `{name}`")),
         },
         Condition::Seen(signal, over) => {
-            match scope {
-                Scope::Sign(signals) if signals.contains(signal.as_str()) => {}
-                Scope::Sign(_) => source.problem(text.at, format!("there is no signal `{signal}`")),
-                Scope::Facts | Scope::Row(_) => source.problem(text.at, "only a sign may ask for a signal"),
+            match scope.signals {
+                Some(signals) if signals.contains(signal.as_str()) => {}
+                Some(_) => source.problem(text.at, format!("there is no signal `{signal}`")),
+                None => source.problem(text.at, "a signal can't be asked for here"),
             }
             if let Some(over) = over {
                 run_condition(over, text.at, source);

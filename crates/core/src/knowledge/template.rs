@@ -1,5 +1,6 @@
 //! A sentence with values in it: `{dead_ids} of cgroups that are gone`. A value is named by its fact, and behind a
-//! colon stands how it is shown: `{uptime:duration}`, `{slab_unreclaimable:bytes}`.
+//! colon stands how it is shown: `{uptime:duration}`, `{slab_unreclaimable:bytes}`. What stands in brackets is left out
+//! where a value in it is missing: `SLUB failed[, the last time {ago:duration} ago]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ pub struct Template(Vec<Piece>);
 enum Piece {
     Text(String),
     Value(String, Shown),
+    Optional(Template),
 }
 
 /// How a value is shown.
@@ -31,13 +33,18 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
-        while let Some(open) = rest.find(['{', '}']) {
+        while let Some(open) = rest.find(['{', '}', '[', ']']) {
             let (before, behind) = rest.split_at(open);
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.to_owned()));
             }
+            if let Some((inside, behind)) = behind.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+                pieces.push(Piece::Optional(Self::parse(inside)?));
+                rest = behind;
+                continue;
+            }
             let inside = behind.strip_prefix('{').and_then(|inside| inside.split_once('}'));
-            let Some((value, behind)) = inside else { return Err("a `{` or a `}` stands alone".to_owned()) };
+            let Some((value, behind)) = inside else { return Err("a brace or a bracket stands alone".to_owned()) };
             let (name, shown) = value.split_once(':').unwrap_or((value, ""));
             let shown = match shown {
                 "" => Shown::Plain,
@@ -57,11 +64,17 @@ impl Template {
     /// The names of the values.
     #[must_use]
     pub fn names(&self) -> BTreeSet<&str> {
-        let name = |piece| match piece {
-            &Piece::Value(ref name, _) => Some(name.as_str()),
-            Piece::Text(_) => None,
-        };
-        self.0.iter().filter_map(name).collect()
+        let mut names = BTreeSet::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(_) => {}
+                Piece::Value(name, _) => {
+                    names.insert(name.as_str());
+                }
+                Piece::Optional(part) => names.extend(part.names()),
+            }
+        }
+        names
     }
 
     /// The sentence with `values` in it; one that is missing shows as `?`.
@@ -75,6 +88,10 @@ impl Template {
                     Some(value) => text.push_str(&show(language, *shown, value)),
                     None => text.push('?'),
                 },
+                Piece::Optional(part) if part.names().iter().all(|name| values.contains_key(*name)) => {
+                    text.push_str(&part.fill(language, values));
+                }
+                Piece::Optional(_) => {}
             }
         }
         text
@@ -141,17 +158,17 @@ mod tests {
 
     #[test]
     fn values_are_shown_in_their_way() {
-        let template = Template::parse("{ids} ids, {up:duration} up, {slab:bytes}, {word} {gone}").unwrap();
+        let template = Template::parse("{ids} ids, {up:duration} up, {slab:bytes}, {word} {gone}[, {ids}][, {gone}]").unwrap();
         let values = [("ids", "≥65535"), ("up", "259200"), ("slab", "1395864371"), ("word", "lo")];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        assert_eq!(template.fill(Language::En, &values), "≥ 65,535 ids, 3 days up, 1.3 GiB, lo ?");
-        assert_eq!(template.fill(Language::Zh, &values), "≥ 65,535 ids, 3 天 up, 1.3 GiB, lo ?");
+        assert_eq!(template.fill(Language::En, &values), "≥ 65,535 ids, 3 days up, 1.3 GiB, lo ?, ≥ 65,535");
+        assert_eq!(template.fill(Language::Zh, &values), "≥ 65,535 ids, 3 天 up, 1.3 GiB, lo ?, ≥ 65,535");
         assert_eq!(template.names(), BTreeSet::from(["gone", "ids", "slab", "up", "word"]));
     }
 
     #[test]
     fn broken_sentences_are_refused() {
-        for text in ["{", "}", "a {b", "{a:weeks}", "a } b"] {
+        for text in ["{", "}", "[", "]", "a {b", "{a:weeks}", "a } b", "[a {]}"] {
             assert!(Template::parse(text).is_err(), "{text}");
         }
     }
