@@ -364,8 +364,7 @@ mod tests {
             };
             let runs = if signal.starts_with("some") { vec![run(10, "lo"), run(70, "eth0")] } else { vec![] };
             let why = Why { reason: Reason::NotTold, path: String::new(), detail: String::new() };
-            let missing =
-                signal.ends_with("partly").then(|| Missing { fact: signal.to_owned(), why });
+            let missing = signal.ends_with("partly").then(|| Missing { fact: signal.to_owned(), why });
             Runs { runs, missing }
         }
 

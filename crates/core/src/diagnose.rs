@@ -18,7 +18,8 @@ use crate::knowledge::advisory::{Advisory, Language, Sign};
 pub fn diagnose(snapshot: &Document<Snapshot>, knowledge: &KnowledgeBase) -> Document<Report> {
     let mut findings: Vec<Finding> =
         knowledge.advisories.iter().map(|advisory| judge(advisory, &snapshot.body, knowledge)).collect();
-    findings.sort_by(|a, b| (std::cmp::Reverse(a.verdict), &a.id).cmp(&(std::cmp::Reverse(b.verdict), &b.id)));
+    findings
+        .sort_by(|a, b| (std::cmp::Reverse(a.verdict), &a.id).cmp(&(std::cmp::Reverse(b.verdict), &b.id)));
     let report = Report {
         node: summarise(&snapshot.body, knowledge),
         knowledge: knowledge.date().to_owned(),
@@ -64,7 +65,12 @@ fn judge(advisory: &Advisory, snapshot: &Snapshot, knowledge: &KnowledgeBase) ->
         evidence: advisory.signs.iter().filter_map(|sign| evidence(sign, &facts, verdict)).collect(),
         undecided: undecided
             .into_iter()
-            .map(|(Missing { fact, why }, could_be)| Undecided { fact, could_be, command: command(&why), why })
+            .map(|(Missing { fact, why }, could_be)| Undecided {
+                fact,
+                could_be,
+                command: command(&why),
+                why,
+            })
             .collect(),
     }
 }

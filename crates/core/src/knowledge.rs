@@ -6,8 +6,8 @@ pub mod feature;
 pub mod problem;
 pub mod range;
 pub mod signal;
-mod source;
 pub mod stream;
+pub mod table;
 pub mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,8 @@ impl KnowledgeBase {
     /// Never in a build that passed its tests: one of them reads the embedded files.
     #[must_use]
     pub fn embedded() -> Self {
-        Self::read(&BTreeMap::from_iter(EMBEDDED.iter().copied())).expect("a test reads the embedded knowledge")
+        Self::read(&BTreeMap::from_iter(EMBEDDED.iter().copied()))
+            .expect("a test reads the embedded knowledge")
     }
 
     /// The embedded files with those of `files` added, or put in the place of those of the same path.

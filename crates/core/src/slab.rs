@@ -83,8 +83,12 @@ impl<'a> SlabCount<'a> {
             at_least: dead.saturating_sub(unseen),
             at_most: Some(dead + count(Live::Untold) + self.unlisted),
         };
-        let dead_names: Vec<&str> =
-            ids.values().filter(|(state, _)| *state == Live::No).map(|(_, name)| *name).take(EXAMPLES).collect();
+        let dead_names: Vec<&str> = ids
+            .values()
+            .filter(|(state, _)| *state == Live::No)
+            .map(|(_, name)| *name)
+            .take(EXAMPLES)
+            .collect();
         SlabCaches {
             entries: self.entries,
             memcg_entries: self.caches.len() as u64,

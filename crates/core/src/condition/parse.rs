@@ -148,7 +148,8 @@ impl<'a> Parser<'a> {
     fn fact(&mut self) -> Result<String, ParseConditionError> {
         let token = self.peek();
         if token.contains('-') {
-            return Err(self.error(format!("`{token}` is not the name of a fact: those have `_` between their words")));
+            return Err(self
+                .error(format!("`{token}` is not the name of a fact: those have `_` between their words")));
         }
         self.name("a fact")
     }
@@ -185,7 +186,8 @@ impl<'a> Parser<'a> {
         let token = self.peek();
         if token.starts_with(|c: char| c.is_ascii_digit()) {
             if token.contains('.') {
-                let version = token.parse().map_err(|_| self.error(format!("`{token}` is not a kernel version")))?;
+                let version =
+                    token.parse().map_err(|_| self.error(format!("`{token}` is not a kernel version")))?;
                 self.take();
                 return Ok(Literal::Version(version));
             }
@@ -236,7 +238,11 @@ mod tests {
         check("(yes and no", 11, "`)` is missing at the end");
         check("yes no", 4, "`no` is not expected here");
         check("yes and and", 8, "`and` is not the name of a fact");
-        check("known(dead-ids)", 6, "`dead-ids` is not the name of a fact: those have `_` between their words");
+        check(
+            "known(dead-ids)",
+            6,
+            "`dead-ids` is not the name of a fact: those have `_` between their words",
+        );
         check("Dead", 0, "`Dead` is not the name of a fact");
         check("seen(x", 6, "`)` is missing at the end");
         check("ü", 0, "`ü` is not the name of a fact");

@@ -80,9 +80,14 @@ pub fn stream(snapshot: &Snapshot, knowledge: &KnowledgeBase) -> Fact<String> {
 }
 
 fn identify(snapshot: &Snapshot, knowledge: &KnowledgeBase) -> KernelIdentity {
-    let release = snapshot.kernel.release.value().cloned();
-    let streams = knowledge.streams.identify(release.as_deref(), snapshot.distribution.value());
-    KernelIdentity { base: release.as_deref().and_then(|release| KernelVersion::of_release(release).ok()), release, streams }
+    let release = snapshot.kernel.release.value().map(String::as_str);
+    let reading = knowledge.streams.identify(release, snapshot.distribution.value());
+    let order = |stream: &String| Some((stream.clone(), knowledge.streams.order(stream)?));
+    KernelIdentity {
+        base: reading.base(),
+        streams: reading.streams.iter().filter_map(order).collect(),
+        release: reading.package_version.or(release.map(str::to_owned)),
+    }
 }
 
 /// The facts of one snapshot, as one advisory sees them.
@@ -187,9 +192,12 @@ impl<'a> SnapshotFacts<'a> {
 
     fn nokmem_given(&self) -> Answer {
         let arguments = &self.snapshot.kernel.arguments;
-        let given = arguments.value().ok_or_else(|| not_known("nokmem_given", arguments))?.iter().any(|argument| {
-            argument.strip_prefix("cgroup.memory=").is_some_and(|options| options.split(',').any(|o| o == "nokmem"))
-        });
+        let given =
+            arguments.value().ok_or_else(|| not_known("nokmem_given", arguments))?.iter().any(|argument| {
+                argument
+                    .strip_prefix("cgroup.memory=")
+                    .is_some_and(|options| options.split(',').any(|o| o == "nokmem"))
+            });
         Ok(Reading { value: Value::Bool(given), from: vec![arguments.from().to_owned()] })
     }
 
@@ -205,7 +213,10 @@ impl<'a> SnapshotFacts<'a> {
             Err(untold) => {
                 let accounting = self.accounting("nokmem_effective")?;
                 if accounting.on > 0 {
-                    Ok(Reading { value: Value::Bool(false), from: accounting.example_on.iter().cloned().collect() })
+                    Ok(Reading {
+                        value: Value::Bool(false),
+                        from: accounting.example_on.iter().cloned().collect(),
+                    })
                 } else if accounting.refused > 0 {
                     Ok(Reading { value: Value::Bool(true), from: given.from })
                 } else {
@@ -235,7 +246,8 @@ impl<'a> SnapshotFacts<'a> {
         }
         // Silence means off only where accounting would be on by itself and is switched off at boot.
         let silence_is_off = counts.silent == 0
-            || (self.kernel(fact)? >= ACCOUNTED_BY_DEFAULT && self.nokmem_effective()?.value == Value::Bool(true));
+            || (self.kernel()? >= ACCOUNTED_BY_DEFAULT
+                && self.nokmem_effective()?.value == Value::Bool(true));
         if counts.refused + counts.silent > 0 && counts.not_told == 0 && silence_is_off {
             return Ok(Reading { value: Value::Bool(true), from });
         }
@@ -279,7 +291,7 @@ impl<'a> SnapshotFacts<'a> {
         if version_2 {
             return count(live, vec![live_from]);
         }
-        if self.kernel("used_ids")? < DYING_ARE_COUNTED {
+        if self.kernel()? < DYING_ARE_COUNTED {
             return match self.dead_ids() {
                 Ok((dead, dead_from)) => count(live.plus(dead), vec![dead_from, live_from]),
                 // Without `name(N:cgroup)` entries to be read, the live ones are a lower bound.
@@ -304,7 +316,7 @@ impl<'a> SnapshotFacts<'a> {
         if memory.version == 2 {
             return from_fact("dying_cgroups", &self.snapshot.cgroups.dying_v2, |dying| Value::count(*dying));
         }
-        if self.kernel("dying_cgroups")? < DYING_ARE_COUNTED {
+        if self.kernel()? < DYING_ARE_COUNTED {
             return Err(missing("dying_cgroups", Reason::NotTold, self.snapshot.kernel.release.from(), ""));
         }
         let (all, from) = self.num_cgroups("dying_cgroups")?;
@@ -339,7 +351,7 @@ impl<'a> SnapshotFacts<'a> {
         let date = seconds
             .and_then(|seconds| now_seconds.checked_add(seconds))
             .and_then(|then| jiff::Timestamp::from_second(then).ok())
-            .map(|then| then.to_zoned(jiff::tz::TimeZone::UTC).date().to_string());
+            .map(|then| jiff::tz::TimeZone::UTC.to_datetime(then).date().to_string());
         let date = date.ok_or_else(|| missing(fact, Reason::NotTold, now.from(), ""))?;
         Ok(Reading { value: Value::Word(date), from: [rate.from, used.from].concat() })
     }
@@ -407,7 +419,8 @@ impl<'a> SnapshotFacts<'a> {
 
     /// The windows in which lines of the signal would be.
     fn windows(&self, signal: &str) -> impl Iterator<Item = &'a LogWindow> {
-        let kernel = self.knowledge.signals.signals().iter().any(|known| known.name == signal && known.is_kernel());
+        let kernel =
+            self.knowledge.signals.signals().iter().any(|known| known.name == signal && known.source == "kernel");
         self.snapshot.logs.iter().filter(move |window| match window.kind {
             LogKind::Kernel => kernel,
             LogKind::System => true,
@@ -441,8 +454,11 @@ impl<'a> SnapshotFacts<'a> {
     fn run(&self, hit: &Hit, window: &LogWindow) -> BTreeMap<String, Reading> {
         let from = || vec![window.sources.first().cloned().unwrap_or_else(|| window.log.clone())];
         let reading = |value| Reading { value, from: from() };
-        let mut run: BTreeMap<String, Reading> =
-            hit.fields.iter().map(|(name, value)| (name.clone(), reading(Value::Word(value.clone())))).collect();
+        let mut run: BTreeMap<String, Reading> = hit
+            .fields
+            .iter()
+            .map(|(name, value)| (name.clone(), reading(Value::Word(value.clone()))))
+            .collect();
         run.insert("lines".to_owned(), reading(Value::count(hit.count)));
         let seconds = |ms: i64| u64::try_from(ms.max(0) / 1000).unwrap_or(0);
         if let (Some(first), Some(last)) = (hit.first, hit.last) {
@@ -464,7 +480,8 @@ impl<'a> SnapshotFacts<'a> {
 
 impl Facts for SnapshotFacts<'_> {
     fn fact(&self, name: &str) -> Answer {
-        let bounds = |(bounds, from): (Bounds, String)| Reading { value: Value::Count(bounds), from: vec![from] };
+        let bounds =
+            |(bounds, from): (Bounds, String)| Reading { value: Value::Count(bounds), from: vec![from] };
         let snapshot = self.snapshot;
         match name {
             "accounted_cgroups" => self.accounting(name).map(|accounting| Reading {
@@ -484,11 +501,14 @@ impl Facts for SnapshotFacts<'_> {
             "exhaustion_date" => self.exhaustion_date(),
             "inspected_cgroups" => self.memory(name).map(|memory| {
                 let AccountingCounts { on, refused, silent, not_told, .. } = memory.accounting;
-                Reading { value: Value::count(on + refused + silent + not_told), from: vec![memory.path.clone()] }
+                Reading {
+                    value: Value::count(on + refused + silent + not_told),
+                    from: vec![memory.path.clone()],
+                }
             }),
-            "kernel" => {
-                self.kernel().map(|version| Reading { value: Value::Version(version), from: self.kernel_from() })
-            }
+            "kernel" => self
+                .kernel()
+                .map(|version| Reading { value: Value::Version(version), from: self.kernel_from() }),
             "kernel_release" => {
                 from_fact(name, &snapshot.kernel.release, |release| Value::Word(release.clone()))
             }
@@ -500,10 +520,15 @@ impl Facts for SnapshotFacts<'_> {
                     window.kind != LogKind::Program && window.covers_boot.value() == Some(&true)
                 });
                 let window = covering.ok_or_else(|| missing(name, Reason::NotTold, "", ""))?;
-                Ok(Reading { value: Value::Bool(true), from: window.sources.iter().take(1).cloned().collect() })
+                Ok(Reading {
+                    value: Value::Bool(true),
+                    from: window.sources.iter().take(1).cloned().collect(),
+                })
             }
             "memory_controller" => match &snapshot.cgroups.memory {
-                Fact::Known { from, .. } => Ok(Reading { value: Value::Bool(true), from: vec![from.clone()] }),
+                Fact::Known { from, .. } => {
+                    Ok(Reading { value: Value::Bool(true), from: vec![from.clone()] })
+                }
                 Fact::Absent { from } => Ok(Reading { value: Value::Bool(false), from: vec![from.clone()] }),
                 other @ Fact::Unknown { .. } => Err(not_known(name, other)),
             },

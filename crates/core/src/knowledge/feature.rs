@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use super::range::{KernelIdentity, Range};
-use super::source::Source;
+use super::table::{self, Table};
 
 /// The features that the engine asks for, which the file must therefore have.
 pub const NOKMEM: &str = "nokmem";
@@ -25,38 +25,31 @@ struct Feature {
 impl Features {
     /// Reads the file.
     pub fn read(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
-        let mut source = Source::new(file, text, 0);
-        let mut table = source.parse(text);
-        let mut features = BTreeMap::new();
-        for mut table in table.tables("feature", &mut source) {
-            let name = table.required("name", &mut source);
-            // What it is, for people.
-            table.required("about", &mut source);
-            let mut ranges = |key: &str| -> Vec<Range> {
-                let tables = table.tables(key, &mut source);
-                let mut read = |mut table: super::source::Table<'_>| {
-                    let range = Range::read(&mut table, &mut source);
-                    table.finish(&mut source);
-                    range
-                };
-                tables.into_iter().filter_map(&mut read).collect()
-            };
-            let feature = Feature { has: ranges("has"), lacks: ranges("lacks") };
-            table.finish(&mut source);
-            if let Some(name) = name
-                && features.insert(name.value.clone(), feature).is_some()
-            {
-                source.problem(name.at, format!("there are two features `{}`", name.value));
+        let mut problems = Problems::new(file, text);
+        let features = table::read(text, &mut problems, |mut table, problems| {
+            let mut features = BTreeMap::new();
+            for mut table in table.tables("feature", problems) {
+                let name = table.required_string("name", problems);
+                // What it is, for people.
+                table.required_string("about", problems);
+                let has = ranges(table.tables("has", problems), problems);
+                let lacks = ranges(table.tables("lacks", problems), problems);
+                table.finish(problems);
+                if let Some(name) = name
+                    && features.insert(name.value.to_owned(), Feature { has, lacks }).is_some()
+                {
+                    problems.add(&name.place, format!("there are two features `{}`", name.value));
+                }
             }
-        }
-        table.finish(&mut source);
-        for name in [NOKMEM, PRIVATE_MEMCG_IDS] {
-            if !features.contains_key(name) {
-                source.problem(0, format!("the feature `{name}` is missing"));
+            for name in [NOKMEM, PRIVATE_MEMCG_IDS] {
+                if !features.contains_key(name) {
+                    problems.add(&table.place(), format!("the feature `{name}` is missing"));
+                }
             }
-        }
-        let problems = source.finish();
-        if problems.is_empty() { Ok(Self(features)) } else { Err(problems) }
+            table.finish(problems);
+            features
+        });
+        problems.or(Self(features))
     }
 
     /// Whether the kernel has the feature; nothing where that isn't known.
@@ -72,4 +65,13 @@ impl Features {
             None
         }
     }
+}
+
+fn ranges(tables: Vec<Table<'_>>, problems: &mut Problems<'_>) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    for mut table in tables {
+        ranges.extend(Range::read(&mut table, problems));
+        table.finish(problems);
+    }
+    ranges
 }

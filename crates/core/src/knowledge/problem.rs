@@ -10,9 +10,9 @@ pub struct Problem {
     /// The file, as it was named to the reader.
     pub file: String,
     /// The line, from 1.
-    pub line: u32,
+    pub line: usize,
     /// The column in characters, from 1.
-    pub column: u32,
+    pub column: usize,
     /// What is wrong: a lower-case fragment without a full stop, values in backticks.
     pub message: String,
 }
@@ -28,6 +28,7 @@ impl fmt::Display for Problem {
 pub struct Problems<'a> {
     file: &'a str,
     text: &'a str,
+    start: usize,
     found: Vec<Problem>,
 }
 
@@ -35,12 +36,23 @@ impl<'a> Problems<'a> {
     /// Starts with none, for the file with this name and this text.
     #[must_use]
     pub const fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, found: Vec::new() }
+        Self { file, text, start: 0, found: Vec::new() }
+    }
+
+    /// From here on places are given in bytes behind `start`: the TOML of an advisory is only a part of its file.
+    pub const fn start_at(&mut self, start: usize) {
+        self.start = start;
+    }
+
+    /// How many there are so far.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.found.len()
     }
 
     /// Adds one at a place, given in bytes of the text.
     pub fn add(&mut self, place: &Range<usize>, message: impl Into<String>) {
-        let (line, column) = position(self.text, place.start);
+        let (line, column) = position(self.text, self.start + place.start);
         self.found.push(Problem { file: self.file.to_owned(), line, column, message: message.into() });
     }
 
@@ -62,13 +74,12 @@ impl<'a> Problems<'a> {
 }
 
 /// Line and column of a byte; the end of the text for one beyond it.
-fn position(text: &str, at: usize) -> (u32, u32) {
+fn position(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
     let column = before[line_start..].chars().count() + 1;
-    let clamp = |number| u32::try_from(number).unwrap_or(u32::MAX);
-    (clamp(line), clamp(column))
+    (line, column)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! A range of kernels: by stream, by release in that stream's own order, and by the upstream version that a release is
 //! based on. Whether a kernel is in it can be unknown.
 
-use super::source::{Placed, Source, Table};
+use super::problem::Problems;
+use super::table::{Placed, Table};
 use crate::condition::Comparison;
 use crate::version::{KernelVersion, Order, compare};
 
@@ -30,24 +31,29 @@ pub struct Range {
 
 impl Range {
     /// Takes the keys `streams`, `releases` and `base` out of `table`.
-    pub(crate) fn read(table: &mut Table<'_>, source: &mut Source<'_>) -> Option<Self> {
-        let at = table.at();
-        let streams: Vec<String> = table.strings("streams", source).into_iter().map(|name| name.value).collect();
-        let before = source.len();
-        let releases = table.strings("releases", source);
-        let releases = releases.iter().filter_map(|bound| split_bound(bound, source)).collect::<Vec<_>>();
+    pub(crate) fn read(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Self> {
+        let before = problems.len();
+        let streams = table.strings("streams", problems);
+        let streams: Vec<String> = streams.into_iter().map(|name| name.value.to_owned()).collect();
+        let releases = table.strings("releases", problems);
+        let releases = releases.iter().filter_map(|bound| split_bound(bound, problems)).collect::<Vec<_>>();
         let mut bases = Vec::new();
-        for bound in table.strings("base", source) {
-            let Some((comparison, version)) = split_bound(&bound, source) else { continue };
+        for bound in table.strings("base", problems) {
+            let Some((comparison, version)) = split_bound(&bound, problems) else { continue };
             match version.parse() {
                 Ok(version) => bases.push((comparison, version)),
-                Err(_) => source.problem(bound.at, format!("`{version}` is not an upstream kernel version")),
+                Err(_) => {
+                    problems.add(&bound.place, format!("`{version}` is not an upstream kernel version"))
+                }
             }
         }
         if !releases.is_empty() && streams.is_empty() {
-            source.problem(at, "`releases` are in the order of a stream, so `streams` must say of which");
+            problems.add(
+                &table.place(),
+                "`releases` are in the order of a stream, so `streams` must say of which",
+            );
         }
-        (source.len() == before).then_some(Self { streams, releases, bases })
+        (problems.len() == before).then_some(Self { streams, releases, bases })
     }
 
     /// The streams that it names.
@@ -59,9 +65,8 @@ impl Range {
     /// Whether the kernel is in the range; nothing where that isn't known.
     #[must_use]
     pub fn contains(&self, kernel: &KernelIdentity) -> Option<bool> {
-        let in_base = all(self.bases.iter().map(|(comparison, bound)| {
-            Some(comparison.holds(kernel.base?.cmp(bound)))
-        }));
+        let in_base =
+            all(self.bases.iter().map(|(comparison, bound)| Some(comparison.holds(kernel.base?.cmp(bound)))));
         all([in_base, self.stream_contains(kernel)].into_iter())
     }
 
@@ -74,7 +79,11 @@ impl Range {
                 return Some(false);
             }
             let release = kernel.release.as_deref()?;
-            Some(self.releases.iter().all(|(comparison, bound)| comparison.holds(compare(*order, release, bound))))
+            Some(
+                self.releases
+                    .iter()
+                    .all(|(comparison, bound)| comparison.holds(compare(*order, release, bound))),
+            )
         });
         // Candidates that agree decide.
         let first = answers.next()?;
@@ -91,7 +100,7 @@ fn all(mut parts: impl Iterator<Item = Option<bool>> + Clone) -> Option<bool> {
 }
 
 /// Splits `>= 3.10` into its two parts.
-fn split_bound(bound: &Placed<String>, source: &mut Source<'_>) -> Option<(Comparison, String)> {
+fn split_bound(bound: &Placed<&str>, problems: &mut Problems<'_>) -> Option<(Comparison, String)> {
     let comparisons = [
         (">=", Comparison::AtLeast),
         ("<=", Comparison::AtMost),
@@ -104,7 +113,7 @@ fn split_bound(bound: &Placed<String>, source: &mut Source<'_>) -> Option<(Compa
         (!version.is_empty()).then(|| (comparison, version.to_owned()))
     });
     if found.is_none() {
-        source.problem(bound.at, format!("`{}` is not a bound like `>= 3.10`", bound.value));
+        problems.add(&bound.place, format!("`{}` is not a bound like `>= 3.10`", bound.value));
     }
     found
 }
@@ -112,13 +121,12 @@ fn split_bound(bound: &Placed<String>, source: &mut Source<'_>) -> Option<(Compa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::knowledge::table;
 
     fn range(toml: &str) -> Range {
-        let mut source = Source::new("test", toml, 0);
-        let mut table = source.parse(toml);
-        let range = Range::read(&mut table, &mut source);
-        assert_eq!(source.finish(), []);
-        range.unwrap()
+        let mut problems = Problems::new("test", toml);
+        let range = table::read(toml, &mut problems, |mut table, problems| Range::read(&mut table, problems));
+        problems.or(range).unwrap().unwrap()
     }
 
     fn kernel(release: &str, streams: &[&str]) -> KernelIdentity {

@@ -43,6 +43,8 @@ pub(crate) const BANNER: &str = "Linux version ";
 /// One known kind of log line.
 #[derive(Debug, Clone)]
 pub struct Signal {
+    /// The file that it stands in, without folder and ending: `kernel`, or the kind of program that prints it.
+    pub source: String,
     /// What advisories call it.
     pub name: String,
     /// What has happened when it is printed.
@@ -389,7 +391,9 @@ impl<'t> Reader<'t> {
                 vectors.extend(lines.map(|lines| Vector { signal: 0, place, lines, fields: None }));
             }
         }
+        let file = self.file.rsplit('/').next().unwrap_or_default();
         let signal = Signal {
+            source: file.strip_suffix(".toml").unwrap_or(file).to_owned(),
             name: name?,
             about: about?,
             printed_by: printed_by?,

@@ -38,13 +38,16 @@ impl Template {
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.to_owned()));
             }
-            if let Some((inside, behind)) = behind.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+            if let Some((inside, behind)) = behind.strip_prefix('[').and_then(|inside| inside.split_once(']'))
+            {
                 pieces.push(Piece::Optional(Self::parse(inside)?));
                 rest = behind;
                 continue;
             }
             let inside = behind.strip_prefix('{').and_then(|inside| inside.split_once('}'));
-            let Some((value, behind)) = inside else { return Err("a brace or a bracket stands alone".to_owned()) };
+            let Some((value, behind)) = inside else {
+                return Err("a brace or a bracket stands alone".to_owned());
+            };
             let (name, shown) = value.split_once(':').unwrap_or((value, ""));
             let shown = match shown {
                 "" => Shown::Plain,
@@ -103,7 +106,8 @@ fn show(language: Language, shown: Shown, value: &str) -> String {
         Some(digits) => ("≥ ", digits),
         None => ("", value),
     };
-    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
+    let number =
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
     let Some(number) = number else { return value.to_owned() };
     let shown = match shown {
         Shown::Plain => grouped(number),
@@ -133,10 +137,14 @@ pub fn duration(language: Language, seconds: u64) -> String {
     let units = [(86_400, "days", "天"), (3600, "h", "小时"), (60, "min", "分钟")];
     let found = units.into_iter().find(|(length, ..)| seconds >= 2 * length);
     let (count, en, zh) = found.map_or((seconds, "s", "秒"), |(length, en, zh)| (seconds / length, en, zh));
-    format!("{} {}", grouped(count), match language {
-        Language::En => en,
-        Language::Zh => zh,
-    })
+    format!(
+        "{} {}",
+        grouped(count),
+        match language {
+            Language::En => en,
+            Language::Zh => zh,
+        }
+    )
 }
 
 /// Bytes in binary units with one digit behind the point.
@@ -158,7 +166,9 @@ mod tests {
 
     #[test]
     fn values_are_shown_in_their_way() {
-        let template = Template::parse("{ids} ids, {up:duration} up, {slab:bytes}, {word} {gone}[, {ids}][, {gone}]").unwrap();
+        let template =
+            Template::parse("{ids} ids, {up:duration} up, {slab:bytes}, {word} {gone}[, {ids}][, {gone}]")
+                .unwrap();
         let values = [("ids", "≥65535"), ("up", "259200"), ("slab", "1395864371"), ("word", "lo")];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         assert_eq!(template.fill(Language::En, &values), "≥ 65,535 ids, 3 days up, 1.3 GiB, lo ?, ≥ 65,535");
@@ -175,7 +185,14 @@ mod tests {
 
     #[test]
     fn durations_keep_two_digits_where_they_can() {
-        for (seconds, expected) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (200_000, "2 days")] {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (7199, "119 min"),
+            (7200, "2 h"),
+            (200_000, "2 days"),
+        ] {
             assert_eq!(duration(Language::En, seconds), expected);
         }
     }

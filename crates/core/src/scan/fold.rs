@@ -160,6 +160,7 @@ mod tests {
 
     fn signal(gap_ms: Option<i64>, identity: &[&str]) -> Signal {
         Signal {
+            source: "test".into(),
             name: "s".to_owned(),
             about: String::new(),
             printed_by: String::new(),
