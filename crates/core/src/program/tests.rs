@@ -38,8 +38,8 @@ const PLAIN: &str = "JELKTC";
 
 #[test]
 fn every_kind_of_build_has_its_class() {
-    let rows: &[(&str, &str, Option<&str>, Class, Option<bool>)] = &[
-        // name, markers, version, class, whether the source knows the tag
+    // name, markers, version, class, whether the source knows the tag
+    let rows = [
         ("runc", PLAIN_OLD, Some("1.0.0-rc2"), Class::On, Some(false)),
         ("runc", PLAIN_OLD, Some("1.0.0-rc2-49-gd223e2ad"), Class::OnDemand, Some(false)),
         ("kubelet", PLAIN_OLD, Some("v1.8.15"), Class::OnDemand, Some(false)),

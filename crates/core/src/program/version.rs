@@ -200,21 +200,18 @@ fn in_sections<'t>(
         }
         let (key, value) = trimmed.split_once(':').unwrap_or((trimmed, ""));
         let key = key.trim();
-        if inside.is_some() && key.eq_ignore_ascii_case("version") {
-            if let Some(found) = number(value) {
-                return Some(found);
-            }
+        if inside.is_some()
+            && key.eq_ignore_ascii_case("version")
+            && let Some(found) = number(value)
+        {
+            return Some(found);
         }
         // Before 18.06 the engine's version stood directly under `Server`.
         let engine = docker && (key == "Engine" || key == "Server");
         let listed = component.is_some() && !docker && known(key) && value.trim().is_empty();
         // In `docker info` the version stands beside the name, for containerd it is a commit there.
-        if component.is_some() && !docker {
-            if let Some(part) = key.strip_suffix(" version") {
-                if known(part) {
-                    return number(value).filter(|found| found.contains('.'));
-                }
-            }
+        if component.is_some() && !docker && key.strip_suffix(" version").is_some_and(known) {
+            return number(value).filter(|found| found.contains('.'));
         }
         if engine || listed {
             inside = Some(indent);
