@@ -71,10 +71,10 @@ fn every_kind_of_build_has_its_class() {
         ("containerd", "", Some("1.6.20"), Class::NotLibcontainer, None),
     ];
     for (name, letters, version, class, knows_tag) in rows {
-        let found = classify(&content(letters), name, *version);
+        let found = classify(&content(letters), name, version);
         assert_eq!(
             (found.class, found.knows_tag),
-            (*class, *knows_tag),
+            (class, knows_tag),
             "{name} {letters} {version:?} {found:?}"
         );
         assert!(!found.why.is_empty());

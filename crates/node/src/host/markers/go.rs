@@ -22,7 +22,7 @@ const MOST_NOTES: usize = 16 * 1024;
 
 /// The 14 bytes that build information begins with, put together at run time: a program that holds them would look
 /// like one that has build information.
-fn magic() -> [u8; 14] {
+pub(super) fn magic() -> [u8; 14] {
     let mut magic = *b"\xff gO BUILDINF:";
     magic.iter_mut().filter(|byte| byte.is_ascii_alphabetic()).for_each(|byte| *byte ^= black_box(0x20));
     magic
