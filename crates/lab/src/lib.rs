@@ -1,0 +1,3 @@
+//! What the tests need that take the real thing. Nothing of the product uses it.
+
+pub mod debian;
