@@ -76,6 +76,16 @@ impl<'a> Table<'a> {
         self.string(key, problems)
     }
 
+    /// Takes a boolean; false where the key is absent.
+    pub fn flag(&mut self, key: &'static str, problems: &mut Problems<'_>) -> bool {
+        let Some(value) = self.take(key) else { return false };
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            problems.add(&value.span(), format!("true or false belongs here, not {}", kind(value)));
+        }
+        flag.unwrap_or_default()
+    }
+
     /// Takes a value of any type.
     pub fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.take(key)
