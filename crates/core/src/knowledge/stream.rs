@@ -159,7 +159,7 @@ impl Streams {
     pub fn of_release(&self, release: &str) -> Reading {
         let reading = self.read_release(release);
         let why = reading.why.clone();
-        self.as_told(reading, why)
+        self.as_told(&reading, why)
     }
 
     /// Narrows a reading down by what a kernel says about its build: `/proc/version`, `/proc/version_signature`, or
@@ -312,11 +312,11 @@ impl Streams {
             let streams = os_streams.iter().cloned().chain(otherwise).collect();
             return kernel.finish(streams, format!("{}; {}", kernel.why, system.why));
         }
-        self.as_told(kernel, contradiction)
+        self.as_told(&kernel, contradiction)
     }
 
     /// What the release string alone says.
-    fn as_told(&self, kernel: ReleaseReading<'_>, why: String) -> Reading {
+    fn as_told(&self, kernel: &ReleaseReading<'_>, why: String) -> Reading {
         let open = kernel.told.families.iter().map(|&index| self.declared[index].name.to_string()).collect();
         Reading { open, ..kernel.finish(kernel.told.streams.clone(), why) }
     }
@@ -486,6 +486,7 @@ impl Series {
 
 /// The name of a stream of a distribution that no rule speaks of: made as those are that are known.
 fn own_name(id: &str, version_id: &str) -> Option<String> {
+    let version_id = version_id.split_whitespace().next()?;
     let version = version_id.strip_prefix(['v', 'V']).unwrap_or(version_id);
     let is_version = version.starts_with(|c: char| c.is_ascii_digit());
     (!id.is_empty() && is_version).then(|| format!("{}-{version_id}", id.to_ascii_lowercase()))

@@ -252,7 +252,10 @@ mod tests {
     fn what_follows_an_error_of_syntax_is_still_read() {
         let text = "name = \nother = 1\n";
         let mut problems = Problems::new("f", text);
-        read(text, &mut problems, |top, problems| top.finish(problems));
+        read(text, &mut problems, |mut top, problems| {
+            top.strings("words", problems);
+            top.finish(problems);
+        });
         let found = problems.or(()).unwrap_err();
         assert_eq!(found.first().map(|problem| problem.line), Some(1));
         assert!(found.iter().any(|problem| problem.message.starts_with("`other` is not a key")), "{found:?}");

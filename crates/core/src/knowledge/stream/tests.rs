@@ -114,6 +114,8 @@ fn other_rpm_distributions() {
         ("4.19.90-2112.8.0.0131.oe1.x86_64", "openeuler-20.03"),
         ("4.19.90-25.10.v2101.ky10.aarch64", "kylin-v10"),
         ("4.19.90-2109.1.0.0108.up2.uel20.x86_64", "uos-20"),
+        ("4.18.0-147.5.2.4.h694.eulerosv2r10.x86_64", "euleros-2.10"),
+        ("5.10.0-60.18.0.50.r865_35.hce2.x86_64", "hce-2"),
         ("6.1.83-3.ph5-esx", "photon-5"),
         ("5.15.145.2-1.cm2", "mariner-2"),
         ("6.6.43.1-7.azl3", "azurelinux-3"),
@@ -145,6 +147,7 @@ fn ubuntu_series_share_their_release_strings() {
         ("5.15.0-91-generic", "ubuntu-22.04|ubuntu-20.04"),
         ("6.5.0-1017-aws", "ubuntu-23.10|ubuntu-22.04"),
         ("6.8.0-1009-nvidia-64k", "ubuntu-24.04|ubuntu-22.04"),
+        ("5.15.0-1021-newcloud", "ubuntu-22.04|ubuntu-20.04"),
         ("6.1.0-1036-oem", "ubuntu-22.04"),
         ("6.3.0-060300rc5-generic", "upstream"),
         ("5.11.0-7620-generic", "pop-21.04|pop-20.04"),
@@ -312,6 +315,7 @@ fn distributions_by_os_release() {
         ("ID=linux;NAME=Talos;VERSION_ID=v1.5.0", "talos"),
         ("ID=Deepin;VERSION_ID=20.9", "deepin-20.9"),
         ("ID=AcmeOS;VERSION_ID=4.2", "acmeos-4.2"),
+        ("ID=acmeos;VERSION_ID=v4.2 (Spring)", "acmeos-v4.2"),
         ("ID=acmeos", "unknown"),
         ("ID=freebsd;VERSION_ID=13.2", "unknown"),
     ]);
@@ -410,6 +414,7 @@ series = "absent"
             "streams.toml:10:8: the only hole of a stream's name is `{version}`",
             "streams.toml:16:11: not a regular expression: unclosed capture group name",
             "streams.toml:18:1: `why` is missing",
+            r"streams.toml:19:11: `\d` takes the characters of every script; write `[0-9]`",
             "streams.toml:20:17: no `[[stream]]` declares `d`",
             "streams.toml:20:22: `c{`: braces have to enclose a name, as in `rhel{version}`",
             "streams.toml:21:10: a series needs a group `key` in the pattern",
@@ -425,7 +430,8 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
-    fn no_text_makes_a_reading_fail(release in "\\PC{0,30}|[0-9]\\.[0-9]{1,2}\\.[0-9]-[0-9a-z.+~_-]{0,20}", os in "\\PC{0,30}") {
+    fn no_text_makes_a_reading_fail(
+        release in "\\PC{0,30}|[0-9]\\.[0-9]{1,2}\\.[0-9]-[0-9a-z.+~_-]{0,20}", os in "\\PC{0,30}") {
         let streams = streams();
         let _ = streams.of_release(&release);
         let _ = streams.identify(Some(&release), Some(&pretty(&os)));
