@@ -269,6 +269,8 @@ fn a_bare_version_is_judged_by_whose_kernels_look_so() {
         ("6.1.75+", "ID=ubuntu;VERSION_ID=22.04", "upstream"),
         // Nothing is known of how that distribution names its kernels.
         ("3.10.0", "ID=acmeos;VERSION_ID=2", "acmeos-2|upstream"),
+        ("6.7.3", "ID=acmeos;VERSION_ID=2", "acmeos-2|upstream"),
+        ("6.7.3", "ID=fedora;VERSION_ID=39", "upstream"),
         ("6.1.61-acme3", "ID=acmeos;VERSION_ID=2", "acmeos-2"),
         ("6.1.61-acme3", "ID=debian;VERSION_ID=12", ""),
     ]);
