@@ -114,6 +114,13 @@ impl<B: Body> Document<B> {
     }
 }
 
+/// The JSON schema of a document, indented, with a newline at its end.
+#[must_use]
+pub fn schema<T: JsonSchema>() -> String {
+    let schema = schemars::schema_for!(T);
+    serde_json::to_string_pretty(&schema).expect("a schema is plain data") + "\n"
+}
+
 /// The canonical bytes of a JSON value: no white space, keys in byte order. White space and key order of a written
 /// file therefore don't change its digest, and fields that a reader doesn't know still count.
 #[must_use]

@@ -44,6 +44,16 @@ impl KnowledgeBase {
             .expect("a test reads the embedded knowledge")
     }
 
+    /// The date of the embedded knowledge, without reading more of it than that.
+    #[must_use]
+    pub fn embedded_date() -> &'static str {
+        let dates = EMBEDDED.iter().filter(|(path, _)| path.starts_with("advisories/"));
+        let date = |text: &'static str| {
+            text.lines().find_map(|line| line.strip_prefix("date = \"")?.strip_suffix('"'))
+        };
+        dates.filter_map(|(_, text)| date(text)).max().unwrap_or_default()
+    }
+
     /// The embedded files with those of `files` added, or put in the place of those of the same path.
     pub fn with(files: &BTreeMap<String, String>) -> Result<Self, Vec<Problem>> {
         let mut all: BTreeMap<&str, &str> = EMBEDDED.iter().copied().collect();

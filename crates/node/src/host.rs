@@ -24,8 +24,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 pub use self::listing::{Kind, Listing, Want};
-pub use self::open::OpenRootError;
 use self::markers::MarkerScan;
+pub use self::open::OpenRootError;
 use self::sidecar::Sidecars;
 pub use self::window::{Log, WindowReading};
 

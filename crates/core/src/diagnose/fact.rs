@@ -62,6 +62,11 @@ const FACTS: &[(&str, Type)] = &[
     ("used_ids", Type::Count),
 ];
 
+/// The names of all facts.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FACTS.iter().map(|(name, _)| *name)
+}
+
 /// The type of the fact of this name.
 #[must_use]
 pub fn type_of(name: &str) -> Option<Type> {
@@ -419,8 +424,12 @@ impl<'a> SnapshotFacts<'a> {
 
     /// The windows in which lines of the signal would be.
     fn windows(&self, signal: &str) -> impl Iterator<Item = &'a LogWindow> {
-        let kernel =
-            self.knowledge.signals.signals().iter().any(|known| known.name == signal && known.source == "kernel");
+        let kernel = self
+            .knowledge
+            .signals
+            .signals()
+            .iter()
+            .any(|known| known.name == signal && known.source == "kernel");
         self.snapshot.logs.iter().filter(move |window| match window.kind {
             LogKind::Kernel => kernel,
             LogKind::System => true,

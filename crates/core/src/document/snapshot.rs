@@ -211,6 +211,8 @@ pub struct Program {
     pub digest: Fact<Digest>,
     /// Whether it switches kernel memory accounting on, by its content.
     pub classification: Fact<Classification>,
+    /// The build tags that its Go build information names.
+    pub tags: Vec<String>,
     /// The processes that run it.
     pub processes: Vec<u32>,
     /// Whether a process still runs a file that was replaced or removed since.

@@ -63,7 +63,9 @@ pub(super) fn collect(host: &Host) -> CgroupsAndSlab {
     };
     CgroupsAndSlab {
         cgroups: Cgroups {
-            mode: mounts.map(|mounts| mode(&mounts)).parse(|mode| mode.ok_or("no cgroup file system is mounted".into())),
+            mode: mounts
+                .map(|mounts| mode(&mounts))
+                .parse(|mode| mode.ok_or("no cgroup file system is mounted".into())),
             controllers,
             dying_v2: dying(host, &memory),
             memory,
@@ -133,7 +135,8 @@ fn parse_controllers(text: &str) -> Result<BTreeMap<String, Controller>, String>
         let (hierarchy, num_cgroups, enabled) = (number()?, number()?, number()?);
         Some((name.to_owned(), Controller { hierarchy, num_cgroups, enabled: enabled == 1 }))
     };
-    let controllers: BTreeMap<_, _> = text.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect();
+    let controllers: BTreeMap<_, _> =
+        text.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect();
     if controllers.is_empty() { Err("it has no line of a controller".to_owned()) } else { Ok(controllers) }
 }
 
@@ -144,7 +147,8 @@ fn memory_place(host: &Host, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
     };
     let v1 = |mount: &&Mount| mount.version == 1 && mount.options.iter().any(|option| option == "memory");
     // The same hierarchy can be mounted again elsewhere, into containers for one: the shortest path is the system's.
-    let shortest = |mounts: &mut dyn Iterator<Item = &Mount>| mounts.min_by_key(|mount| mount.path.len()).cloned();
+    let shortest =
+        |mounts: &mut dyn Iterator<Item = &Mount>| mounts.min_by_key(|mount| mount.path.len()).cloned();
     if let Some(mount) = shortest(&mut mounts.iter().filter(v1)) {
         return Fact::known(mount, from);
     }
@@ -168,14 +172,20 @@ fn dying(host: &Host, memory: &Fact<MemoryHierarchy>) -> Fact<u64> {
     };
     host.text(&format!("{path}/cgroup.stat"), SMALL).parse(|text| {
         let number = text.lines().find_map(|line| line.strip_prefix("nr_dying_descendants "));
-        number.and_then(|number| number.trim().parse().ok()).ok_or_else(|| "there is no nr_dying_descendants".into())
+        number
+            .and_then(|number| number.trim().parse().ok())
+            .ok_or_else(|| "there is no nr_dying_descendants".into())
     })
 }
 
 fn start_slab(listing: &Listing) -> SlabCount<'_> {
     let told = listing.iter().all(|(_, kind)| kind != Kind::Untold);
     let directories = listing.iter().filter(|(_, kind)| *kind == Kind::Directory).count() as u64;
-    SlabCount::new(listing.iter().map(|(name, _)| name), listing.total, (told && !listing.cut).then_some(directories))
+    SlabCount::new(
+        listing.iter().map(|(name, _)| name),
+        listing.total,
+        (told && !listing.cut).then_some(directories),
+    )
 }
 
 /// What `memory.kmem.*` of one cgroup says.
@@ -222,27 +232,29 @@ impl<'a, 'b> Walk<'a, 'b> {
         let captured = self.host.captured_count("dirs_in_memory_hierarchy");
         let directories = match captured {
             Some(all) if all >= self.directories => Bounds::exact(all),
-            _ => Bounds { at_least: self.directories, at_most: (!self.incomplete).then_some(self.directories) },
+            _ => {
+                Bounds { at_least: self.directories, at_most: (!self.incomplete).then_some(self.directories) }
+            }
         };
         let not_kept = directories.at_least - self.directories;
         self.counts.not_looked_at += not_kept;
         // Children of a cgroup are alike: where those that were kept are off, those that weren't are taken for off too.
         let unseen = if self.full_parent_has_on { not_kept } else { 0 };
-        let hierarchy = MemoryHierarchy {
-            version: self.version,
-            path: self.path,
-            directories,
-            accounting: self.counts,
-        };
+        let hierarchy =
+            MemoryHierarchy { version: self.version, path: self.path, directories, accounting: self.counts };
         (hierarchy, unseen)
     }
 
     fn has_kmem_files(&self) -> bool {
-        let there = |name: &str| !matches!(
-            self.host.read(&format!("{}/{name}", self.path), SMALL),
-            Answer::Absent | Answer::NotCaptured
-        );
-        ["memory.kmem.usage_in_bytes", "memory.kmem.limit_in_bytes", "memory.kmem.slabinfo"].into_iter().any(there)
+        let there = |name: &str| {
+            !matches!(
+                self.host.read(&format!("{}/{name}", self.path), SMALL),
+                Answer::Absent | Answer::NotCaptured
+            )
+        };
+        ["memory.kmem.usage_in_bytes", "memory.kmem.limit_in_bytes", "memory.kmem.slabinfo"]
+            .into_iter()
+            .any(there)
     }
 
     /// Goes through the tree depth first. What is held at any time is the listings on the way down, and one path.
@@ -369,13 +381,17 @@ mod tests {
         assert_eq!(mounts[1].path, "/odd place");
         assert_eq!(mode(&mounts), Some(CgroupMode::V1));
         assert_eq!(mode(&parse_mounts("c /u cgroup2 rw 0 0\n")), Some(CgroupMode::V2));
-        assert_eq!(mode(&parse_mounts("c /u cgroup2 rw 0 0\nc /s cgroup rw,name=systemd 0 0\n")), Some(CgroupMode::Hybrid));
+        assert_eq!(
+            mode(&parse_mounts("c /u cgroup2 rw 0 0\nc /s cgroup rw,name=systemd 0 0\n")),
+            Some(CgroupMode::Hybrid)
+        );
         assert_eq!(mode(&[]), None);
     }
 
     #[test]
     fn controllers_are_read_and_a_file_without_any_is_malformed() {
-        let text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t2\t1\t1\nmemory\t9\t63000\t1\nodd\n";
+        let text =
+            "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t2\t1\t1\nmemory\t9\t63000\t1\nodd\n";
         let controllers = parse_controllers(text).unwrap();
         assert_eq!(controllers["memory"], Controller { hierarchy: 9, num_cgroups: 63_000, enabled: true });
         assert!(parse_controllers("#only the head\n").is_err());

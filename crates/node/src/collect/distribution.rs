@@ -15,11 +15,12 @@ const RELEASE_FILES: [&str; 4] =
 
 pub(super) fn collect(host: &Host) -> Fact<Distribution> {
     let mut first = None;
-    let sources = OS_RELEASE.map(|path| (path, true)).into_iter().chain(RELEASE_FILES.map(|path| (path, false)));
+    let sources =
+        OS_RELEASE.map(|path| (path, true)).into_iter().chain(RELEASE_FILES.map(|path| (path, false)));
     for (path, is_os_release) in sources {
-        let fact = host.text(path, SMALL).parse(|text| {
-            if is_os_release { Ok(parse_os_release(text)) } else { parse_release_file(text) }
-        });
+        let fact = host
+            .text(path, SMALL)
+            .parse(|text| if is_os_release { Ok(parse_os_release(text)) } else { parse_release_file(text) });
         if let Fact::Known { .. } = fact {
             return fact;
         }

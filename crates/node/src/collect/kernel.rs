@@ -83,7 +83,8 @@ pub(super) fn collect(host: &Host) -> Kernel {
         boot_id: trimmed("/proc/sys/kernel/random/boot_id"),
         uptime: trimmed("/proc/uptime").parse(|text| parse_uptime(text)),
         booted_at: host.text("/proc/stat", LARGE).parse(|text| parse_boot_time(text)),
-        release: release.parse(|text| if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text.clone()) }),
+        release: release
+            .parse(|text| if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text.clone()) }),
     }
 }
 
@@ -168,7 +169,9 @@ fn options(host: &Host, release: &Fact<String>) -> Fact<BTreeMap<String, String>
 fn is_configuration_of(text: &str, release: &str) -> bool {
     let head = text.lines().take(5).find(|line| line.contains(" Kernel Configuration"));
     let version = head.and_then(|line| line.split_whitespace().nth(2));
-    version.is_some_and(|version| release.strip_prefix(version).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())))
+    version.is_some_and(|version| {
+        release.strip_prefix(version).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+    })
 }
 
 /// The values of the options that are asked about; `n` for those that a configuration doesn't set.
@@ -196,7 +199,8 @@ mod tests {
 
     #[test]
     fn options_that_are_not_set_are_n() {
-        let options = parse_options("# CONFIG_MEMCG is not set\nCONFIG_SLUB=y\nCONFIG_XFS_FS=m\nCONFIG_FOO=y\n");
+        let options =
+            parse_options("# CONFIG_MEMCG is not set\nCONFIG_SLUB=y\nCONFIG_XFS_FS=m\nCONFIG_FOO=y\n");
         assert_eq!(options["CONFIG_MEMCG"], "n");
         assert_eq!(options["CONFIG_SLUB"], "y");
         assert_eq!(options["CONFIG_XFS_FS"], "m");
@@ -206,7 +210,8 @@ mod tests {
 
     #[test]
     fn a_source_tree_of_another_version_is_not_the_running_kernels() {
-        let text = "#\n# Automatically generated file; DO NOT EDIT.\n# Linux/x86 5.10.25 Kernel Configuration\n";
+        let text =
+            "#\n# Automatically generated file; DO NOT EDIT.\n# Linux/x86 5.10.25 Kernel Configuration\n";
         assert!(is_configuration_of(text, "5.10.25-amd64"));
         assert!(is_configuration_of(text, "5.10.25"));
         assert!(!is_configuration_of(text, "5.10.251"));

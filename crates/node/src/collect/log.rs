@@ -49,29 +49,34 @@ pub(super) fn collect(
         zone: zone(host),
     };
     let mut logs = Vec::new();
-    let mut add = |log: &str, kind: LogKind, read: &mut dyn FnMut(&mut Scanner<'_>) -> Answer<WindowReading>| {
-        let mut scanner = Scanner::new(&knowledge.signals, clock.clone());
-        match read(&mut scanner) {
-            Answer::Got(reading) => logs.push(window(log, kind, reading, scanner.finish(), boot)),
-            Answer::Absent => {}
-            answer => {
-                // A log that wasn't captured may not exist; one that can't be read does.
-                if let Answer::Failed(_) = answer {
-                    logs.push(unread(log, kind, answer.obstacle(log)));
+    let mut add =
+        |log: &str, kind: LogKind, read: &mut dyn FnMut(&mut Scanner<'_>) -> Answer<WindowReading>| {
+            let mut scanner = Scanner::new(&knowledge.signals, clock.clone());
+            match read(&mut scanner) {
+                Answer::Got(reading) => logs.push(window(log, kind, reading, scanner.finish(), boot)),
+                Answer::Absent => {}
+                answer => {
+                    // A log that wasn't captured may not exist; one that can't be read does.
+                    if let Answer::Failed(_) = answer {
+                        logs.push(unread(log, kind, answer.obstacle(log)));
+                    }
                 }
             }
-        }
-    };
+        };
     if host.origin() == Origin::Live {
         add("/dev/kmsg", LogKind::Kernel, &mut |scanner| {
             host.window(Log::Kmsg, NEWEST, &mut |bytes| scanner.push(bytes))
         });
     }
     for (path, kind) in FILES {
-        add(path, *kind, &mut |scanner| host.window(Log::File(path), NEWEST, &mut |bytes| scanner.push(bytes)));
+        add(path, *kind, &mut |scanner| {
+            host.window(Log::File(path), NEWEST, &mut |bytes| scanner.push(bytes))
+        });
     }
     if JOURNALS.iter().any(|path| host.exists(path).got().is_some()) {
-        for (known, kind) in [(Known::JournalKernel, LogKind::Kernel), (Known::JournalUnits, LogKind::Program)] {
+        for (known, kind) in
+            [(Known::JournalKernel, LogKind::Kernel), (Known::JournalUnits, LogKind::Program)]
+        {
             let name = known.argv().join(" ");
             add(&name, kind, &mut |scanner| journal(host, &known, scanner));
         }
@@ -97,7 +102,11 @@ fn window(log: &str, kind: LogKind, reading: WindowReading, scan: Scan, boot: Op
     let covers_boot = covers_boot(log, &reading, &scan, boot);
     let mut gaps = reading.gaps;
     if scan.dropped_hits > 0 {
-        gaps.push(Why { reason: Reason::Cut, path: log.to_owned(), detail: format!("{} runs", scan.dropped_hits) });
+        gaps.push(Why {
+            reason: Reason::Cut,
+            path: log.to_owned(),
+            detail: format!("{} runs", scan.dropped_hits),
+        });
     }
     LogWindow {
         log: log.to_owned(),
@@ -136,7 +145,8 @@ fn unread(log: &str, kind: LogKind, obstacle: Option<Why>) -> LogWindow {
 
 /// A log covers the boot where it begins before it, or with it.
 fn covers_boot(log: &str, reading: &WindowReading, scan: &Scan, boot: Option<i64>) -> Fact<bool> {
-    let begins_before = |boot: i64| scan.first.and_then(|first| first.unix_ms).map(|first| first <= boot * 1000);
+    let begins_before =
+        |boot: i64| scan.first.and_then(|first| first.unix_ms).map(|first| first <= boot * 1000);
     if scan.starts_at_boot && !reading.cut {
         return Fact::known(true, log);
     }

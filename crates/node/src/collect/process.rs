@@ -38,7 +38,8 @@ impl Processes {
         let listing = match host.list("/proc", Want::Directories, MAX_PROCESSES) {
             Answer::Got(listing) => listing,
             answer => {
-                let not_there = Why { reason: Reason::NotCaptured, path: "/proc".to_owned(), detail: String::new() };
+                let not_there =
+                    Why { reason: Reason::NotCaptured, path: "/proc".to_owned(), detail: String::new() };
                 return Self { all: Vec::new(), gap: Some(answer.obstacle("/proc").unwrap_or(not_there)) };
             }
         };
@@ -71,7 +72,8 @@ impl Processes {
         // A copy of `/proc` holds the processes that somebody chose to keep.
         let is_copy = matches!(host.exists("/proc/kernmend-is-not-there"), Answer::NotCaptured);
         if is_copy && processes.gap.is_none() {
-            processes.gap = Some(Why { reason: Reason::NotCaptured, path: "/proc".to_owned(), detail: String::new() });
+            processes.gap =
+                Some(Why { reason: Reason::NotCaptured, path: "/proc".to_owned(), detail: String::new() });
         }
         processes
     }
@@ -81,9 +83,10 @@ impl Processes {
         if let Some(why) = &self.gap {
             return Fact::Unknown { why: why.clone() };
         }
-        let replaced = self.all.iter().filter(|process| process.replaced).filter_map(|process| {
-            Some(ReplacedBinary { pid: process.pid, path: process.binary.clone()? })
-        });
+        let replaced =
+            self.all.iter().filter(|process| process.replaced).filter_map(|process| {
+                Some(ReplacedBinary { pid: process.pid, path: process.binary.clone()? })
+            });
         Fact::known(replaced.collect(), "/proc/*/exe")
     }
 
@@ -97,12 +100,17 @@ impl Processes {
         let mut stuck = Vec::new();
         let mut obstacle = None;
         for process in &self.all {
-            let threaded = process.binary.as_deref().is_some_and(|path| super::program::name_of(path).is_some());
+            let threaded =
+                process.binary.as_deref().is_some_and(|path| super::program::name_of(path).is_some());
             let tasks = if threaded {
                 let dir = format!("/proc/{}/task", process.pid);
                 let listing = host.list(&dir, Want::Directories, MAX_THREADS).got();
                 let ids = |listing: crate::host::Listing| {
-                    listing.iter().filter(|(_, kind)| *kind != Kind::File).map(|(name, _)| format!("{dir}/{name}")).collect()
+                    listing
+                        .iter()
+                        .filter(|(_, kind)| *kind != Kind::File)
+                        .map(|(name, _)| format!("{dir}/{name}"))
+                        .collect()
                 };
                 listing.map(ids).unwrap_or_default()
             } else {
@@ -125,7 +133,8 @@ impl Processes {
 
 /// The task, if it is in state D in one of the functions.
 fn stuck_task(host: &Host, task: &str, logs: &[LogWindow]) -> Result<Option<StuckTask>, Why> {
-    let Some((pid, name)) = host.text(&format!("{task}/stat"), SMALL).value().and_then(|stat| uninterruptible(stat))
+    let Some((pid, name)) =
+        host.text(&format!("{task}/stat"), SMALL).value().and_then(|stat| uninterruptible(stat))
     else {
         return Ok(None);
     };

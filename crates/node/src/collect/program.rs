@@ -39,7 +39,8 @@ const PLACES: &[&str] = &[
 const INSTALLATIONS: &[&str] = &["/var/lib/rancher/k3s/data", "/var/lib/rancher/rke2/data"];
 
 /// Where a runtime's configuration names the binary that it calls.
-const CONFIGURATIONS: &[&str] = &["/etc/containerd/config.toml", "/etc/crio/crio.conf", "/etc/docker/daemon.json"];
+const CONFIGURATIONS: &[&str] =
+    &["/etc/containerd/config.toml", "/etc/crio/crio.conf", "/etc/docker/daemon.json"];
 
 /// Entries of one folder of programs.
 const MAX_ENTRIES: usize = 20_000;
@@ -98,7 +99,9 @@ fn on_disk(host: &Host, gaps: &mut Vec<Why>) -> Vec<String> {
         let answer = host.list(installation, Want::Directories, MAX_ENTRIES);
         gaps.extend(answer.obstacle(installation));
         let names = answer.got();
-        places.extend(names.iter().flat_map(|names| names.iter()).map(|(name, _)| format!("{installation}/{name}/bin")));
+        places.extend(
+            names.iter().flat_map(|names| names.iter()).map(|(name, _)| format!("{installation}/{name}/bin")),
+        );
     }
     let mut paths = Vec::new();
     for place in places {
@@ -108,7 +111,8 @@ fn on_disk(host: &Host, gaps: &mut Vec<Why>) -> Vec<String> {
         if listing.cut {
             gaps.push(Why { reason: Reason::Cut, path: place.clone(), detail: listing.total.to_string() });
         }
-        let programs = listing.iter().filter(|(name, kind)| *kind != Kind::Directory && name_of(name).is_some());
+        let programs =
+            listing.iter().filter(|(name, kind)| *kind != Kind::Directory && name_of(name).is_some());
         paths.extend(programs.map(|(name, _)| format!("{place}/{name}")));
     }
     for path in CONFIGURATIONS {
@@ -145,10 +149,13 @@ fn program(host: &Host, path: String, processes: Vec<u32>, replaced: bool) -> Pr
     let classify = |scan: MarkerScan| classify(&scan.content, &path, version.value().map(String::as_str));
     Program {
         name: name_of(&path).unwrap_or_default().to_owned(),
-        digest: scan.clone().parse(|scan| scan.digest.clone().ok_or_else(|| format!("longer than {MAX_PROGRAM} bytes"))),
-        tags: scan.value().and_then(|scan| scan.content.build_info.as_ref()).map_or_else(Vec::new, |info| {
-            info.tags().map(str::to_owned).collect()
-        }),
+        digest: scan
+            .clone()
+            .parse(|scan| scan.digest.clone().ok_or_else(|| format!("longer than {MAX_PROGRAM} bytes"))),
+        tags: scan
+            .value()
+            .and_then(|scan| scan.content.build_info.as_ref())
+            .map_or_else(Vec::new, |info| info.tags().map(str::to_owned).collect()),
         classification: scan.map(classify),
         version,
         path,

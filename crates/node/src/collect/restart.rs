@@ -26,7 +26,8 @@ fn installed_kernels(host: &Host) -> Fact<Vec<String>> {
     for dir in MODULES {
         match host.list(dir, Want::All, MAX_KERNELS) {
             Answer::Got(listing) => {
-                let has_index = |name: &&str| host.exists(&format!("{dir}/{name}/modules.dep")).got().is_some();
+                let has_index =
+                    |name: &&str| host.exists(&format!("{dir}/{name}/modules.dep")).got().is_some();
                 let mut kernels: Vec<String> = listing
                     .iter()
                     .filter(|(_, kind)| matches!(kind, Kind::Directory | Kind::Untold))

@@ -1,0 +1,192 @@
+//! The arguments: what there is, and what was given. clap parses them; the texts are the catalogue's.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, ValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use kernmend_core::document::report::Verdict;
+
+use crate::message::{Language, Messages, language_of_environment};
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) knowledge: Option<PathBuf>,
+    pub(crate) command: Asked,
+}
+
+/// The command that was asked for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Check(Check),
+    Explain(Option<String>),
+    Schema(String),
+}
+
+/// The arguments of `check`.
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) source: Source,
+    pub(crate) output: Output,
+    pub(crate) fail_on: Verdict,
+    pub(crate) only: Vec<String>,
+    pub(crate) scheme: Scheme,
+    pub(crate) verbose: bool,
+}
+
+/// What is to be judged.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Live,
+    Root(PathBuf),
+    Snapshot(PathBuf),
+}
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    Text,
+    Json,
+    Snapshot,
+}
+
+/// What exit codes mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Kernmend,
+    NodeProblemDetector,
+}
+
+/// The language of the texts: they are needed before the arguments can be parsed.
+pub(crate) fn language(arguments: &[OsString], variable: impl Fn(&str) -> Option<String>) -> Language {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    let following = words.windows(2).find(|pair| pair[0] == "--lang").map(|pair| pair[1]);
+    match following.or_else(|| words.iter().find_map(|word| word.strip_prefix("--lang="))) {
+        Some("zh") => Language::Zh,
+        Some(_) => Language::En,
+        None => language_of_environment(variable),
+    }
+}
+
+/// The commands and their options.
+pub(crate) fn command(messages: Messages) -> Command {
+    let text = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help);
+    let choice = |values: &'static [&'static str]| ValueParser::from(PossibleValuesParser::new(values));
+    let path = || ValueParser::path_buf();
+    let check = Command::new("check")
+        .about(messages.about_check())
+        .after_help(messages.exit_codes())
+        .arg(text("root", messages.option_root()).value_name("DIR").value_parser(path()))
+        .arg(
+            text("snapshot", messages.option_snapshot())
+                .value_name("FILE")
+                .value_parser(path())
+                .conflicts_with("root"),
+        )
+        .arg(
+            text("output", messages.option_output())
+                .short('o')
+                .value_parser(choice(&["text", "json", "snapshot"]))
+                .default_value("text"),
+        )
+        .arg(
+            text("fail-on", messages.option_fail_on())
+                .value_parser(choice(&["exposed", "active", "critical"]))
+                .default_value("active"),
+        )
+        .arg(text("only", messages.option_only()).value_name("ID|NAME").action(ArgAction::Append))
+        .arg(
+            text("exit-code-scheme", messages.option_scheme())
+                .value_parser(choice(&["kernmend", "npd"]))
+                .default_value("kernmend"),
+        )
+        .arg(text("verbose", messages.option_verbose()).short('v').action(ArgAction::SetTrue));
+    let explain = Command::new("explain")
+        .about(messages.about_explain())
+        .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_fault()));
+    let schema = Command::new("schema").about(messages.about_schema()).arg(
+        Arg::new("name")
+            .value_name("NAME")
+            .help(messages.argument_schema())
+            .required(true)
+            .value_parser(choice(&["report", "snapshot"])),
+    );
+    let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
+    Command::new("kernmend")
+        .about(messages.about())
+        .version(messages.knowledge_of(env!("CARGO_PKG_VERSION"), date))
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(text("help", messages.option_help()).short('h').action(ArgAction::Help).global(true))
+        .arg(text("version", messages.option_version()).short('V').action(ArgAction::Version))
+        .arg(text("lang", messages.option_lang()).value_parser(choice(&["en", "zh"])).global(true))
+        .arg(
+            text("knowledge", messages.option_knowledge())
+                .value_name("DIR")
+                .value_parser(path())
+                .global(true),
+        )
+        .subcommands([check, explain, schema])
+}
+
+impl Arguments {
+    /// Takes what was given out of clap's hands.
+    pub(crate) fn from_matches(matches: &ArgMatches) -> Self {
+        let (name, given) = matches.subcommand().expect("clap requires a command");
+        let word = |name: &str| given.get_one::<String>(name).cloned();
+        let path = |name: &str| given.get_one::<PathBuf>(name).cloned();
+        let command = match name {
+            "check" => Asked::Check(Check {
+                source: match (path("root"), path("snapshot")) {
+                    (Some(root), _) => Source::Root(root),
+                    (None, Some(snapshot)) => Source::Snapshot(snapshot),
+                    (None, None) => Source::Live,
+                },
+                output: match word("output").as_deref() {
+                    Some("json") => Output::Json,
+                    Some("snapshot") => Output::Snapshot,
+                    _ => Output::Text,
+                },
+                fail_on: match word("fail-on").as_deref() {
+                    Some("exposed") => Verdict::Exposed,
+                    Some("critical") => Verdict::Critical,
+                    _ => Verdict::Active,
+                },
+                only: given.get_many::<String>("only").unwrap_or_default().cloned().collect(),
+                scheme: match word("exit-code-scheme").as_deref() {
+                    Some("npd") => Scheme::NodeProblemDetector,
+                    _ => Scheme::Kernmend,
+                },
+                verbose: given.get_flag("verbose"),
+            }),
+            "explain" => Asked::Explain(word("fault")),
+            _ => Asked::Schema(word("name").expect("clap requires it")),
+        };
+        Self { knowledge: path("knowledge"), command }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed_in_both_languages() {
+        for language in Language::ALL {
+            command(Messages(language)).debug_assert();
+        }
+    }
+
+    #[test]
+    fn the_option_decides_before_the_environment() {
+        let arguments = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        let zh = |_: &str| Some("zh_CN.UTF-8".to_owned());
+        assert_eq!(language(&arguments(&["kernmend", "check"]), zh), Language::Zh);
+        assert_eq!(language(&arguments(&["kernmend", "--lang", "en", "check"]), zh), Language::En);
+        assert_eq!(language(&arguments(&["kernmend", "check", "--lang=zh"]), |_| None), Language::Zh);
+    }
+}

@@ -1,0 +1,71 @@
+//! The commands, one a file: each calls what does the work and hands the result to `render`.
+
+mod check;
+mod explain;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use kernmend_core::knowledge::KnowledgeBase;
+
+use crate::args::{Arguments, Asked};
+use crate::failure::Failure;
+use crate::message::Messages;
+
+/// Runs what was asked for.
+pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode, Failure> {
+    let knowledge = match &arguments.knowledge {
+        Some(dir) => knowledge(dir, messages)?,
+        None => KnowledgeBase::embedded(),
+    };
+    match &arguments.command {
+        Asked::Check(check) => check::run(check, &knowledge, messages),
+        Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge, messages),
+        Asked::Schema(name) => schema::run(name, messages),
+    }
+}
+
+/// Writes to standard output. A reader that went away, as `head` does, has seen what it wanted.
+fn print(text: &str, messages: Messages) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::write(messages, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// The built-in knowledge with the files below `dir` added.
+fn knowledge(dir: &Path, messages: Messages) -> Result<KnowledgeBase, Failure> {
+    let mut files = BTreeMap::new();
+    collect(dir, dir, &mut files)
+        .map_err(|(path, error)| Failure::input(messages.error_read(path)).because(&error))?;
+    KnowledgeBase::with(&files).map_err(|problems| {
+        let mut failure = Failure::input(messages.error_knowledge(problems.len()));
+        failure.causes = problems.iter().map(ToString::to_string).collect();
+        failure
+    })
+}
+
+/// Reads all files below `dir`, by their path below `root`.
+fn collect(root: &Path, dir: &Path, files: &mut BTreeMap<String, String>) -> Result<(), (String, io::Error)> {
+    let named = |path: &Path| {
+        let name = path.display().to_string();
+        move |error| (name, error)
+    };
+    for entry in fs::read_dir(dir).map_err(named(dir))? {
+        let path = entry.map_err(named(dir))?.path();
+        let kind = fs::metadata(&path).map_err(named(&path))?;
+        if kind.is_dir() {
+            collect(root, &path, files)?;
+        } else {
+            let text = fs::read_to_string(&path).map_err(named(&path))?;
+            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            files.insert(name, text);
+        }
+    }
+    Ok(())
+}

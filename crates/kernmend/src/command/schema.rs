@@ -1,0 +1,20 @@
+//! `schema`: the JSON schema of a document, generated from its type.
+
+use std::process::ExitCode;
+
+use kernmend_core::document::report::Report;
+use kernmend_core::document::snapshot::Snapshot;
+use kernmend_core::document::{Document, schema};
+
+use super::print;
+use crate::failure::Failure;
+use crate::message::Messages;
+
+pub(crate) fn run(name: &str, messages: Messages) -> Result<ExitCode, Failure> {
+    let schema = match name {
+        "snapshot" => schema::<Document<Snapshot>>(),
+        _ => schema::<Document<Report>>(),
+    };
+    print(&schema, messages)?;
+    Ok(ExitCode::SUCCESS)
+}
