@@ -269,6 +269,10 @@ fn judge(content: &Content, era: Option<Era>) -> Classification {
     if !whole {
         return unknown(Ground::SearchedInPart);
     }
+    // Of a packed program shreds are left, a path among them for one; its note and its build information are not.
+    if content.form == Form::Bare && !content.go.build_id && !content.go.build_info {
+        return unknown(Ground::MaybePacked);
+    }
     if has(JoinedText) || has(KmemSource) {
         // A source whose call of the function was taken out; the linker then drops the function. Wherever the file of
         // the tagged sources is linked, the function was too: a file with one and not the other fits nothing known.

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use kernmend_core::document::Digest;
 
@@ -13,6 +14,8 @@ use kernmend_core::document::Digest;
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Changes when folders in the cache are laid out in another way.
 const LAYOUT: &str = "1";
+/// What the folder of a fetch is called while it runs; the number of its process follows.
+const UNFINISHED: &str = "unfinished-";
 
 /// Why packages are not there.
 #[derive(Debug, thiserror::Error)]
@@ -82,12 +85,16 @@ impl Packages {
         let recipe: Vec<String> = packages.iter().map(|p| format!("{}/{}", p.suite, p.name)).collect();
         let digest = Digest::of(format!("{LAYOUT}\n{}", recipe.join("\n")).as_bytes()).to_string();
         let cache = cache()?;
+        // Tests run side by side, and one fetch serves them all. Other processes make their own.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let root = cache.join(digest.trim_start_matches("sha256:"));
         if root.is_dir() {
             return Ok(Self { root });
         }
         // Made beside it and renamed when whole, so that a cut run leaves nothing that looks finished.
-        let unfinished = cache.join(format!("unfinished-{}", std::process::id()));
+        sweep(&cache);
+        let unfinished = cache.join(format!("{UNFINISHED}{}", std::process::id()));
         let made =
             make(&unfinished, packages).and_then(|()| match fs::rename(unfinished.join("root"), &root) {
                 // Another run was quicker.
@@ -153,6 +160,17 @@ fn make(work: &Path, packages: &[Package]) -> Result<(), DebianError> {
         fs::remove_file(&archive).map_err(file("remove", &archive))?;
     }
     Ok(())
+}
+
+/// Removes what fetches left that were killed. What can't be removed does no harm.
+fn sweep(cache: &Path) {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED));
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
 }
 
 /// apt with a state and a cache of its own.

@@ -102,11 +102,13 @@ fn what_cannot_be_judged_is_unknown() {
     let full = content(PLAIN);
     let harmless = content("C");
     let none = content("");
+    let shreds = GoSigns { function_table: true, ..GoSigns::default() };
     let rows = [
         (Content { form: Form::Other, ..full.clone() }, Ground::NotAProgram),
         (Content { form: Form::Damaged, ..full.clone() }, Ground::DamagedProgram),
         (Content { form: Form::Damaged, ..harmless.clone() }, Ground::DamagedProgram),
         (Content { form: Form::Bare, ..none.clone() }, Ground::MaybePacked),
+        (Content { form: Form::Bare, go: shreds, ..harmless.clone() }, Ground::MaybePacked),
         (Content { form: Form::Bare, go: GoSigns::default(), ..none.clone() }, Ground::MaybePacked),
         (Content { extent: Extent::Beginning, ..harmless.clone() }, Ground::SearchedInPart),
         (Content { extent: Extent::Beginning, ..content("DFTC") }, Ground::SearchedInPart),
@@ -120,6 +122,8 @@ fn what_cannot_be_judged_is_unknown() {
     }
     let seen_early = Content { extent: Extent::Beginning, ..full };
     assert_eq!(classify(&seen_early, "runc", None).class, Class::On, "what was seen needs nothing more");
+    let no_sections = Content { form: Form::Bare, ..harmless };
+    assert_eq!(classify(&no_sections, "runc", None).class, Class::Ignored, "section headers are not needed");
 }
 
 /// A build that accounts keeps at least one sign of it, whichever single marker is damaged.

@@ -90,8 +90,9 @@ struct Pass {
 
 /// The one pass over all bytes.
 fn pass(file: &mut impl Read, limit: u64) -> Result<Pass, ScanError> {
-    let carry = longest_needle() - 1;
-    // The end of the chunk before, so that a marker across the border is seen, and the chunk.
+    // The end of the chunk before, so that what lies across the border is seen, and the chunk. Chunks begin at multiples
+    // of their size, so with this a place in the buffer is aligned to words as it is in the file.
+    let carry = (AUTOMATON.max_pattern_len() - 1).next_multiple_of(4);
     let mut buffer = vec![0; carry + CHUNK];
     let mut carried = 0;
     let mut hasher = Sha256::new();
@@ -105,18 +106,17 @@ fn pass(file: &mut impl Read, limit: u64) -> Result<Pass, ScanError> {
     loop {
         let left = usize::try_from(limit - found.bytes).unwrap_or(usize::MAX).min(CHUNK);
         let read = fill(file, &mut buffer[carry..carry + left], found.bytes)?;
-        let chunk = &buffer[carry..carry + read];
-        hasher.update(chunk);
-        // Chunks begin at multiples of their size, so a place in the chunk is aligned as in the file.
-        found.function_table = found.function_table || go::has_function_table(chunk);
-        search(&buffer[carry - carried..carry + read], &mut found.markers);
+        hasher.update(&buffer[carry..carry + read]);
+        let fresh = &buffer[carry - carried..carry + read];
+        found.function_table = found.function_table || go::has_function_table(fresh);
+        search(fresh, &mut found.markers);
         found.bytes += read as u64;
         if read < left {
             found.whole = true;
         } else if found.bytes == limit {
             found.whole = fill(file, &mut [0], found.bytes)? == 0;
         } else {
-            carried = carry.min(carried + read);
+            carried = carry;
             buffer.copy_within(read..read + carry, 0);
             continue;
         }
@@ -145,10 +145,6 @@ static AUTOMATON: LazyLock<AhoCorasick> = LazyLock::new(|| {
         .build(Marker::ALL.map(Marker::needle))
         .expect("nine short patterns are far below the automaton's limits")
 });
-
-fn longest_needle() -> usize {
-    AUTOMATON.max_pattern_len()
-}
 
 /// Looks for all markers at once. The next search begins one byte after a match's first, since markers overlap: the
 /// path of a source file begins within that of its directory. None is the beginning of another, so none hides one.

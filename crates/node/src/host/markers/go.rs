@@ -46,17 +46,32 @@ struct Texts {
     modules: Vec<u8>,
 }
 
-/// Whether a table that maps program counters to functions begins in the chunk; it does at a multiple of 32 bytes.
+/// Whether a table that maps program counters to functions begins in the chunk. Up to Go 1.25 it does at a multiple of
+/// 32 bytes, from 1.26 on at one of a pointer's size.
 pub(super) fn has_function_table(chunk: &[u8]) -> bool {
-    chunk.chunks(32).any(|block| match *block {
-        // The second half: two zeros, the size of the smallest instruction and the size of a pointer.
+    // A first look at whole blocks, without a branch inside, since this goes over every word of 150 MB.
+    let like = |word: &[u8]| {
+        let word = word.first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
+        (word | 0x0b == 0xffff_fffb) | (word | 0x0b00_0000 == 0xfbff_ffff)
+    };
+    let block = |block: &[u8]| block.chunks_exact(4).fold(false, |seen, word| seen | like(word));
+    chunk.chunks(256).enumerate().filter(|(_, bytes)| block(bytes)).any(|(i, bytes)| {
+        let at = i * 256;
+        (at..at + bytes.len()).step_by(4).any(|at| begins_function_table(&chunk[at..]))
+    })
+}
+
+/// Whether these are the first bytes of such a table: its format, two zeros, the size of the smallest instruction and
+/// the size of a pointer.
+fn begins_function_table(bytes: &[u8]) -> bool {
+    match *bytes {
         [a, b, c, d, 0, 0, 1 | 2 | 4, 4 | 8, ..] => {
-            // The formats of Go 1.2, 1.16, 1.18 and 1.20.
+            // The formats of Go 1.2, 1.16, 1.18 and 1.20, in either byte order.
             let last = |byte| matches!(byte, 0xfb | 0xfa | 0xf0 | 0xf1);
             (last(a) && (b, c, d) == (0xff, 0xff, 0xff)) || (last(d) && (a, b, c) == (0xff, 0xff, 0xff))
         }
         _ => false,
-    })
+    }
 }
 
 /// Whether one of the notes is that of Go's build id.
