@@ -13,6 +13,8 @@ use crate::message::{Language, Messages, language_of_environment};
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) knowledge: Option<PathBuf>,
+    /// Whether node-problem-detector asks, to which 0 is fine, 1 a problem and 2 unknown: then no answer is unknown too.
+    pub(crate) for_problem_detector: bool,
     pub(crate) command: Asked,
 }
 
@@ -31,7 +33,6 @@ pub(crate) struct Check {
     pub(crate) output: Output,
     pub(crate) fail_on: Verdict,
     pub(crate) only: Vec<String>,
-    pub(crate) scheme: Scheme,
     pub(crate) verbose: bool,
 }
 
@@ -49,13 +50,6 @@ pub(crate) enum Output {
     Text,
     Json,
     Snapshot,
-}
-
-/// What exit codes mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scheme {
-    Kernmend,
-    NodeProblemDetector,
 }
 
 /// The language of the texts: they are needed before the arguments can be parsed.
@@ -139,6 +133,7 @@ impl Arguments {
         let (name, given) = matches.subcommand().expect("clap requires a command");
         let word = |name: &str| given.get_one::<String>(name).cloned();
         let path = |name: &str| given.get_one::<PathBuf>(name).cloned();
+        let for_problem_detector = name == "check" && word("exit-code-scheme").as_deref() == Some("npd");
         let command = match name {
             "check" => Asked::Check(Check {
                 source: match (path("root"), path("snapshot")) {
@@ -157,16 +152,12 @@ impl Arguments {
                     _ => Verdict::Active,
                 },
                 only: given.get_many::<String>("only").unwrap_or_default().cloned().collect(),
-                scheme: match word("exit-code-scheme").as_deref() {
-                    Some("npd") => Scheme::NodeProblemDetector,
-                    _ => Scheme::Kernmend,
-                },
                 verbose: given.get_flag("verbose"),
             }),
             "explain" => Asked::Explain(word("fault")),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };
-        Self { knowledge: path("knowledge"), command }
+        Self { knowledge: path("knowledge"), for_problem_detector, command }
     }
 }
 

@@ -9,7 +9,6 @@ mod render;
 
 use std::process::ExitCode;
 
-use crate::failure::Failure;
 use crate::message::Messages;
 
 fn main() -> ExitCode {
@@ -25,13 +24,11 @@ fn main() -> ExitCode {
     };
     match command::run(&parsed, messages) {
         Ok(code) => code,
-        Err(failure) => report(&failure, messages),
+        Err(failure) => {
+            for line in failure.lines(messages) {
+                anstream::eprintln!("{line}");
+            }
+            if parsed.for_problem_detector { ExitCode::from(2) } else { failure.exit_code() }
+        }
     }
-}
-
-fn report(failure: &Failure, messages: Messages) -> ExitCode {
-    for line in failure.lines(messages) {
-        anstream::eprintln!("{line}");
-    }
-    failure.exit_code()
 }

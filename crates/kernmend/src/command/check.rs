@@ -44,7 +44,6 @@ pub(crate) fn run(check: &Check, knowledge: &KnowledgeBase, messages: Messages) 
         Output::Text | Output::Snapshot => render::report(&report.body, knowledge, messages, check.verbose),
     };
     print(&text, messages)?;
-    // The codes of node-problem-detector's plugins, 0 fine, 1 a problem, 2 unknown, are the first three of ours.
     Ok(ExitCode::from(exit_code(&report.body, check.fail_on)))
 }
 
