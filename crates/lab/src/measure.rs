@@ -25,7 +25,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// One line of numbers, for [`Usage::parse`].
+    /// One line of numbers, as `measure` writes them.
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = String::new();

@@ -36,9 +36,10 @@ impl Program {
         self
     }
 
-    /// The command as a person would type it.
+    /// The command as a person would type it: without the folder of the program.
     fn typed(&self) -> String {
-        std::iter::once(self.0.get_program())
+        let program = Path::new(self.0.get_program());
+        std::iter::once(program.file_name().unwrap_or(program.as_os_str()))
             .chain(self.0.get_args())
             .map(OsStr::to_string_lossy)
             .collect::<Vec<_>>()

@@ -19,7 +19,7 @@ pub(crate) fn run(workspace: &Workspace) -> ExitCode {
     });
     let _ = run.stage("docs", || {
         workspace
-            .cargo(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"])
+            .cargo(["doc", "--workspace", "--no-deps", "--locked"])
             .env("RUSTDOCFLAGS", "--deny warnings")
             .run()
     });
