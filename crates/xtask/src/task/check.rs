@@ -24,7 +24,8 @@ pub(crate) fn run(workspace: &Workspace) -> ExitCode {
             .run()
     });
     let _ = run.stage("tidy", || {
-        workspace.cargo(["test", "--package", "kernmend", "--test", "tidy", "--locked"]).run()
+        // Of the whole workspace, as all stages: another choice of packages would build the dependencies anew.
+        workspace.cargo(["test", "--workspace", "--test", "tidy", "--locked"]).run()
     });
     let built = run.stage("release build", || workspace.build_release());
     let _ = run.stage("release profile", || release::check(workspace, built.as_deref()));
