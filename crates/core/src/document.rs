@@ -178,6 +178,46 @@ impl TryFrom<String> for Digest {
     }
 }
 
+/// A number between two bounds: what was counted where not all could be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bounds {
+    /// Not less than this.
+    pub at_least: u64,
+    /// Not more than this, where there is such a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u64>,
+}
+
+impl Bounds {
+    /// Exactly so many.
+    #[must_use]
+    pub const fn exact(count: u64) -> Self {
+        Self { at_least: count, at_most: Some(count) }
+    }
+
+    /// The number, where the bounds leave one.
+    #[must_use]
+    pub fn as_exact(self) -> Option<u64> {
+        self.at_most.filter(|most| *most == self.at_least)
+    }
+
+    /// The sum of two numbers.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let at_most = self.at_most.zip(other.at_most).map(|(a, b)| a.saturating_add(b));
+        Self { at_least: self.at_least.saturating_add(other.at_least), at_most }
+    }
+
+    /// The difference of two numbers, not below 0.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            at_least: other.at_most.map_or(0, |most| self.at_least.saturating_sub(most)),
+            at_most: self.at_most.map(|most| most.saturating_sub(other.at_least)),
+        }
+    }
+}
+
 /// What was read, or why it could not be read. A fact that is missing is never an error and never a guess.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]

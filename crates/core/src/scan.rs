@@ -1,1 +1,507 @@
-//! (to be written)
+//! Finds known signals in logs: bytes in, hits out, in one pass and in bounded memory, whatever the bytes are. It must
+//! not judge what it finds, and it holds no patterns of its own: these are knowledge.
+//!
+//! Most lines of a log mean nothing. So a search for the words that signals need runs over blocks of whole lines, and
+//! only a line with such a word is looked at: its prefix is read, escapes are taken off, and the patterns that the word
+//! belongs to are tried. The result doesn't depend on how the bytes were cut into chunks.
+
+mod fold;
+mod prefix;
+mod stamp;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use regex::bytes::Captures;
+
+use crate::document::snapshot::{Hit, Moment};
+use crate::knowledge::signal::{BANNER, Pattern, SignalSet};
+use fold::{Runs, Sighting};
+pub use stamp::Clock;
+
+/// Lines longer than this many bytes are cut into pieces of this length, and each piece is looked at by itself. The
+/// longest real lines are JSON objects of some ten thousand bytes. It is also the block in which whole lines are searched.
+pub const LINE_MAX: usize = 64 * 1024;
+
+/// How many lines from the start are asked for a moment.
+const HEAD_LINES: u32 = 64;
+
+/// How many bytes of the end are asked for a moment.
+const TAIL: usize = 16 * 1024;
+
+/// A message that is wrapped over lines is put together from at most this many bytes of each.
+const WRAP_MAX: usize = 1024;
+
+/// How many lines a wrapped message may go on for.
+const WRAP_LINES: usize = 2;
+
+/// Sightings that wait for their continuation at the same time: messages of several processors can be interleaved.
+const WAITING_MAX: usize = 8;
+
+/// The kernel's counter at the first line of a log that begins with the boot is lower than this, in milliseconds.
+const BOOT_MS: i64 = 5000;
+
+/// What was found in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a scan has no effect but its result"]
+pub struct Scan {
+    /// Bytes that were looked at.
+    pub bytes: u64,
+    /// Lines that were looked at; the last one need not be ended.
+    pub lines: u64,
+    /// The moment of the first line that has one.
+    pub first: Option<Moment>,
+    /// The moment of the last line that has one.
+    pub last: Option<Moment>,
+    /// Whether the log reaches back to a boot: it holds the kernel's banner, or begins near 0 of the kernel's counter.
+    pub starts_at_boot: bool,
+    /// Lines that were longer than [`LINE_MAX`].
+    pub cut_lines: u64,
+    /// The signals, folded, in the order of their first lines.
+    pub hits: Vec<Hit>,
+    /// Lines with a signal that are in no hit, because there were too many runs.
+    pub dropped_hits: u64,
+}
+
+/// Looks for signals in the bytes of a log. Rotated files of one log go through one scanner, the oldest first.
+#[derive(Debug)]
+pub struct Scanner<'s> {
+    set: &'s SignalSet,
+    clock: Clock,
+    bytes: u64,
+    lines: u64,
+    cut_lines: u64,
+    heads: u32,
+    first: Option<Moment>,
+    banner: bool,
+    /// The line that isn't ended yet, shorter than `LINE_MAX`.
+    carry: Vec<u8>,
+    /// Whether the bytes that come next continue a line that was cut.
+    inside: bool,
+    /// The moment of the line that was cut.
+    inside_moment: Option<Moment>,
+    /// The end of the log so far, at least `TAIL` bytes of it.
+    tail: Vec<u8>,
+    /// The end of the line before the block.
+    before: Vec<u8>,
+    /// Sightings whose continuation may follow.
+    waiting: VecDeque<Waiting>,
+    /// A line that holds a word of a signal, and may go on on the next line.
+    open: Option<Open>,
+    runs: Runs,
+    order: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    sighting: Sighting,
+    source: Vec<u8>,
+    left: usize,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// The message so far.
+    message: Vec<u8>,
+    candidates: BTreeSet<(usize, usize)>,
+    moment: Option<Moment>,
+    source: Vec<u8>,
+    left: usize,
+}
+
+impl std::fmt::Debug for Sighting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sighting").field("signal", &self.signal).finish_non_exhaustive()
+    }
+}
+
+impl<'s> Scanner<'s> {
+    /// A scanner for one log.
+    #[must_use]
+    pub fn new(set: &'s SignalSet, clock: Clock) -> Self {
+        Self {
+            set,
+            clock,
+            bytes: 0,
+            lines: 0,
+            cut_lines: 0,
+            heads: 0,
+            first: None,
+            banner: false,
+            carry: Vec::new(),
+            inside: false,
+            inside_moment: None,
+            tail: Vec::new(),
+            before: Vec::new(),
+            waiting: VecDeque::new(),
+            open: None,
+            runs: Runs::default(),
+            order: 0,
+        }
+    }
+
+    /// Takes the next bytes, however many.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.keep_tail(bytes);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = LINE_MAX - self.carry.len();
+            let window = &rest[..rest.len().min(room)];
+            let whole = if self.carry.is_empty() {
+                // Nothing is begun: all whole lines of the window at once.
+                memchr::memrchr(b'\n', window)
+            } else {
+                memchr::memchr(b'\n', window)
+            };
+            let Some(newline) = whole else {
+                if window.len() == room {
+                    self.piece(window);
+                } else {
+                    self.carry.extend_from_slice(window);
+                }
+                rest = &rest[window.len()..];
+                continue;
+            };
+            if self.carry.is_empty() {
+                self.block(&window[..=newline]);
+            } else {
+                let mut line = std::mem::take(&mut self.carry);
+                line.extend_from_slice(&window[..=newline]);
+                self.block(&line);
+                line.clear();
+                self.carry = line;
+            }
+            rest = &rest[newline + 1..];
+        }
+    }
+
+    /// Ends a file of the log: what follows is another file, and no line goes on in it.
+    pub fn end_file(&mut self) {
+        if !self.carry.is_empty() {
+            let line = std::mem::take(&mut self.carry);
+            self.block(&line);
+        } else if self.inside {
+            self.lines += 1;
+        }
+        if self.tail.last().is_some_and(|byte| *byte != b'\n') {
+            self.tail.push(b'\n');
+        }
+        self.inside = false;
+        self.before.clear();
+        self.open = None;
+        self.settle();
+    }
+
+    /// Ends the log.
+    pub fn finish(mut self) -> Scan {
+        self.end_file();
+        let last = self.last_moment();
+        let near_boot =
+            self.first.and_then(|first| first.uptime_ms).is_some_and(|ms| (0..BOOT_MS).contains(&ms));
+        let (hits, dropped_hits) = self.runs.finish();
+        Scan {
+            bytes: self.bytes,
+            lines: self.lines,
+            first: self.first,
+            last: last.or(self.first),
+            starts_at_boot: self.banner || near_boot,
+            cut_lines: self.cut_lines,
+            hits,
+            dropped_hits,
+        }
+    }
+
+    fn keep_tail(&mut self, bytes: &[u8]) {
+        let new = &bytes[bytes.len().saturating_sub(TAIL)..];
+        // Room for a few ends: moving the kept one down for each short line would cost more than the search.
+        if self.tail.len() + new.len() > 4 * TAIL {
+            let keep = TAIL.saturating_sub(new.len()).min(self.tail.len());
+            let from = self.tail.len() - keep;
+            self.tail.drain(..from);
+        }
+        self.tail.extend_from_slice(new);
+    }
+
+    fn last_moment(&self) -> Option<Moment> {
+        let end = &self.tail[self.tail.len().saturating_sub(TAIL)..];
+        // The first line of it may be the end of a line: it has no prefix then, and so no moment.
+        end.rsplit(|byte| *byte == b'\n').find_map(|line| {
+            let prefix = prefix::read(line);
+            self.clock.moment(prefix.uptime_ms, prefix.wall)
+        })
+    }
+
+    /// A piece of a line that is too long: what was carried of it and `window` are `LINE_MAX` bytes.
+    fn piece(&mut self, window: &[u8]) {
+        let mut piece = std::mem::take(&mut self.carry);
+        piece.extend_from_slice(window);
+        if !self.inside {
+            self.cut_lines += 1;
+        }
+        self.lines_of(&piece);
+        piece.clear();
+        self.carry = piece;
+        self.inside = true;
+    }
+
+    /// Whole lines; the last one need not be ended.
+    fn block(&mut self, block: &[u8]) {
+        let newlines = memchr::memchr_iter(b'\n', block).count() as u64;
+        self.lines += newlines + u64::from(block.last() != Some(&b'\n'));
+        self.lines_of(block);
+    }
+
+    fn lines_of(&mut self, block: &[u8]) {
+        let mut at = 0;
+        while at < block.len() {
+            let every_line = !self.waiting.is_empty()
+                || self.open.is_some()
+                || (self.first.is_none() && self.heads < HEAD_LINES)
+                || (self.inside && at == 0);
+            let start = if every_line {
+                at
+            } else {
+                let Some(found) = self.set.next_candidate(&block[at..]) else { break };
+                memchr::memrchr(b'\n', &block[at..at + found]).map_or(at, |newline| at + newline + 1)
+            };
+            let end = memchr::memchr(b'\n', &block[start..]).map_or(block.len(), |newline| start + newline);
+            let before = match start {
+                0 => std::mem::take(&mut self.before),
+                _ => last_line(&block[..start - 1]).to_vec(),
+            };
+            self.line(&block[start..end], &before);
+            at = end + 1;
+        }
+        self.before.clear();
+        let ended = block.strip_suffix(b"\n").unwrap_or(block);
+        self.before.extend_from_slice(last_line(ended));
+        // A block that ends with a newline ends the line that was cut; a piece never does.
+        if block.last() == Some(&b'\n') {
+            self.inside = false;
+        }
+    }
+
+    fn line(&mut self, line: &[u8], before: &[u8]) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let (prefix, moment) = if self.inside {
+            (prefix::Prefix::default(), self.inside_moment)
+        } else {
+            let prefix = prefix::read(line);
+            let moment = self.clock.moment(prefix.uptime_ms, prefix.wall);
+            (prefix, moment)
+        };
+        self.inside_moment = moment;
+        if self.first.is_none() && self.heads < HEAD_LINES {
+            self.first = moment;
+            self.heads += 1;
+        }
+        let message = &line[prefix.end..];
+        if message
+            .strip_prefix(BANNER.as_bytes())
+            .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+        {
+            self.settle();
+            self.runs.end_all();
+            self.banner = true;
+        }
+        let message = text::plain(message);
+        self.continue_waiting(&message, &prefix);
+        // The whole line, since what looks like a host and a program can be the beginning of the message.
+        let whole = text::plain(line);
+        let candidates = self.set.candidates(&whole);
+        let open = self.open.take();
+        let mut seen = BTreeSet::new();
+        let unmatched = self.matches(&whole, &candidates, 0, moment, &prefix.source, &mut seen);
+        if let Some(open) = open {
+            self.go_on(open, &message, &prefix, &mut seen);
+        }
+        if unmatched.is_empty() {
+            return;
+        }
+        if !prefix.stamped && !before.is_empty() && !self.inside {
+            let earlier = prefix::read(before);
+            let mut joined = text::plain(&before[earlier.end..]).into_owned();
+            let boundary = joined.len();
+            joined.push(b' ');
+            joined.extend_from_slice(&message[..message.len().min(WRAP_MAX)]);
+            let moment = self.clock.moment(earlier.uptime_ms, earlier.wall);
+            let left = self.matches(&joined, &unmatched, boundary, moment, &earlier.source, &mut seen);
+            if left.is_empty() {
+                return;
+            }
+        }
+        self.open = Some(Open {
+            message: message[message.len().saturating_sub(WRAP_MAX)..].to_vec(),
+            candidates: unmatched,
+            moment,
+            source: prefix.source,
+            left: WRAP_LINES,
+        });
+    }
+
+    /// Tries whether a line goes on with the message of the line before.
+    fn go_on(&mut self, open: Open, message: &[u8], prefix: &prefix::Prefix, seen: &mut BTreeSet<Seen>) {
+        if prefix.stamped {
+            return;
+        }
+        let Open { message: mut joined, candidates, moment, source, left } = open;
+        let boundary = joined.len();
+        joined.push(b' ');
+        joined.extend_from_slice(&message[..message.len().min(WRAP_MAX)]);
+        let candidates = self.matches(&joined, &candidates, boundary, moment, &source, seen);
+        if left > 1 && !candidates.is_empty() {
+            self.open = Some(Open { message: joined, candidates, moment, source, left: left - 1 });
+        }
+    }
+
+    /// Finds the matches of `candidates` that end behind `boundary`, and gives the candidates of signals without any.
+    fn matches(
+        &mut self,
+        message: &[u8],
+        candidates: &BTreeSet<(usize, usize)>,
+        boundary: usize,
+        moment: Option<Moment>,
+        source: &[u8],
+        seen: &mut BTreeSet<Seen>,
+    ) -> BTreeSet<(usize, usize)> {
+        let set = self.set;
+        let mut unmatched = candidates.clone();
+        let mut taken: Vec<(usize, usize, usize)> = Vec::new();
+        for &(number, pattern) in candidates {
+            let signal = &set.signals()[number];
+            let pattern = &signal.patterns[pattern];
+            for captures in pattern.regex.captures_iter(message) {
+                let Some(whole) = captures.get(0) else { continue };
+                let overlaps = |&(other, start, end): &(usize, usize, usize)| {
+                    other == number && start < whole.end() && whole.start() < end
+                };
+                if boundary > 0 && (whole.start() >= boundary || whole.end() <= boundary)
+                    || taken.iter().any(overlaps)
+                {
+                    continue;
+                }
+                unmatched.retain(|(other, _)| *other != number);
+                taken.push((number, whole.start(), whole.end()));
+                let mut fields = BTreeMap::new();
+                take_fields(pattern, &captures, &mut fields);
+                let mut sighting = Sighting {
+                    signal: number,
+                    fields,
+                    moment,
+                    sample: Sighting::sample(whole.as_bytes()),
+                    order: self.order,
+                };
+                self.order += 1;
+                if let Some(continuation) = &signal.continuation {
+                    // Several lines can stand in one: in an object, or glued together by a copy.
+                    let rest = &message[whole.end()..];
+                    if take_first(&continuation.patterns, rest, &mut sighting.fields)
+                        .is_none_or(|pattern| pattern.more)
+                    {
+                        self.wait(sighting, source, continuation.within);
+                        continue;
+                    }
+                }
+                let key = (
+                    number,
+                    signal.identity.iter().map(|field| sighting.fields.get(field).cloned()).collect(),
+                );
+                // One line that says it twice is one line.
+                if seen.insert(key) {
+                    self.runs.add(signal, sighting);
+                }
+            }
+        }
+        unmatched
+    }
+
+    fn wait(&mut self, sighting: Sighting, source: &[u8], within: usize) {
+        if self.waiting.len() == WAITING_MAX {
+            self.release_oldest();
+        }
+        self.waiting.push_back(Waiting { sighting, source: source.to_vec(), left: within });
+    }
+
+    /// Gives a line to the sightings that wait: the oldest one of the same source that it completes takes it.
+    fn continue_waiting(&mut self, message: &[u8], prefix: &prefix::Prefix) {
+        let set = self.set;
+        // A line without a stamp is the rest of one that was wrapped, whoever spoke.
+        let same_source = |waiting: &Waiting| !prefix.stamped || waiting.source == prefix.source;
+        let mut completed = None;
+        for (at, waiting) in self.waiting.iter_mut().enumerate().filter(|(_, waiting)| same_source(waiting)) {
+            let continuation = set.signals()[waiting.sighting.signal].continuation.as_ref();
+            let taken = continuation.and_then(|continuation| {
+                take_first(&continuation.patterns, message, &mut waiting.sighting.fields)
+            });
+            if let Some(pattern) = taken {
+                completed = (!pattern.more).then_some(at);
+                break;
+            }
+        }
+        if let Some(waiting) = completed.and_then(|at| self.waiting.remove(at)) {
+            self.count(waiting.sighting);
+        }
+        for waiting in &mut self.waiting {
+            waiting.left = waiting.left.saturating_sub(1);
+        }
+        while self.waiting.front().is_some_and(|waiting| waiting.left == 0) {
+            self.release_oldest();
+        }
+    }
+
+    /// Counts the sightings that still wait.
+    fn settle(&mut self) {
+        while !self.waiting.is_empty() {
+            self.release_oldest();
+        }
+    }
+
+    fn release_oldest(&mut self) {
+        if let Some(waiting) = self.waiting.pop_front() {
+            self.count(waiting.sighting);
+        }
+    }
+
+    fn count(&mut self, sighting: Sighting) {
+        let signal = &self.set.signals()[sighting.signal];
+        self.runs.add(signal, sighting);
+    }
+}
+
+/// A signal and its identity, as seen in one line.
+type Seen = (usize, Vec<Option<String>>);
+
+/// The last line of some lines, its end if it is long.
+fn last_line(lines: &[u8]) -> &[u8] {
+    let start = memchr::memrchr(b'\n', lines).map_or(0, |newline| newline + 1);
+    &lines[start.max(lines.len().saturating_sub(WRAP_MAX))..]
+}
+
+fn take_fields(pattern: &Pattern, captures: &Captures<'_>, fields: &mut BTreeMap<String, String>) {
+    for name in pattern.regex.capture_names().flatten() {
+        if let Some(value) = captures.name(name) {
+            fields.insert(name.to_owned(), Sighting::field(value.as_bytes()));
+        }
+    }
+    for (name, value) in &pattern.set {
+        fields.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+/// Takes the fields of the first of `patterns` that matches, and gives that pattern.
+fn take_first<'p>(
+    patterns: &'p [Pattern],
+    message: &[u8],
+    fields: &mut BTreeMap<String, String>,
+) -> Option<&'p Pattern> {
+    patterns.iter().find(|pattern| {
+        pattern.regex.captures(message).is_some_and(|captures| {
+            take_fields(pattern, &captures, fields);
+            true
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
-//! What the tests need that take root or a real machine: real control groups, root trees to point kernmend at, and
-//! processes that are measured. Nothing of the product uses it, and it doesn't run in a plain `cargo test`:
+//! What the tests need that take root or a real machine: real control groups, root trees to point kernmend at,
+//! processes that are measured, packages of a distribution. Nothing of the product uses it, and it doesn't run in a plain `cargo test`:
 //! `cargo xtask test` runs it, and tells it where the program under test is.
 
 pub mod cgroup_farm;
+pub mod debian;
 pub mod gaps;
 pub mod kernmend;
 pub mod measure;

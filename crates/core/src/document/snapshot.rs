@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Digest, Fact, Why};
+use super::{Body, Bounds, Digest, Fact, Why};
 
 /// All facts of one node at one moment.
 ///
@@ -130,23 +130,6 @@ pub struct Controller {
     pub enabled: bool,
 }
 
-/// A number that may be a lower bound.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Tally {
-    /// How many were counted.
-    pub at_least: u64,
-    /// Whether that is all of them.
-    pub complete: bool,
-}
-
-impl Tally {
-    /// All of them.
-    #[must_use]
-    pub const fn exact(count: u64) -> Self {
-        Self { at_least: count, complete: true }
-    }
-}
-
 /// The hierarchy that carries the memory controller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryHierarchy {
@@ -155,7 +138,7 @@ pub struct MemoryHierarchy {
     /// Where it is mounted.
     pub path: String,
     /// Live directories, the root included.
-    pub directories: Tally,
+    pub directories: Bounds,
     /// Kernel memory accounting of the version 1 cgroups below the root.
     pub accounting: AccountingCounts,
 }
@@ -197,7 +180,7 @@ pub struct SlabCaches {
     /// Distinct ids.
     pub ids: u64,
     /// Ids whose cgroup name is the name of no live directory whose accounting is on.
-    pub dead_ids: Tally,
+    pub dead_ids: Bounds,
     /// The highest id: a high-water mark, not a fill level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub highest_id: Option<u64>,

@@ -1,0 +1,383 @@
+//! Control groups: which versions are mounted, what `/proc/cgroups` counts, how many memory cgroups live, whether their
+//! kernel memory accounting is on, and which ids in `/sys/kernel/slab` belong to none of them.
+//!
+//! A node can have a million cgroups. Each directory is listed once; `memory.kmem.*` is read only where it tells
+//! something: of the first cgroups, and of each that bears the name of an entry of `/sys/kernel/slab`.
+
+use std::collections::BTreeMap;
+
+use kernmend_core::document::snapshot::{
+    AccountingCounts, CgroupMode, Cgroups, Controller, MemoryHierarchy, SlabCaches,
+};
+use kernmend_core::document::{Bounds, Fact, Reason};
+use kernmend_core::slab::SlabCount;
+use rustix::io::Errno;
+
+use super::{LARGE, SMALL};
+use crate::host::{Answer, Host, Kind, Listing, Stage, Want};
+
+/// Mounts, as the first process sees them: kernmend itself may run in a container.
+const MOUNTS: [&str; 3] = ["/proc/1/mounts", "/proc/self/mounts", "/proc/mounts"];
+
+/// `/sys/kernel/slab` of a node that leaks has had 140,000 entries.
+const MAX_SLAB_ENTRIES: usize = 300_000;
+
+/// Directories in one cgroup: the whole id space, and half as many again.
+const MAX_CHILDREN: usize = 100_000;
+
+/// How many cgroups are asked for their accounting; inheritance makes neighbours alike, so a part tells enough.
+const MAX_INSPECTED: u64 = 1024;
+
+/// How many children of a cgroup a captured root keeps at most: where so many are there, others may be missing.
+const KEPT_CHILDREN: usize = 6;
+
+/// Where the walk over cgroups stops: deeper ones can't have been made by a container runtime.
+const MAX_DEPTH: usize = 128;
+
+/// How often the progress of the walk is told.
+const TELL_EVERY: u64 = 1024;
+
+pub(super) struct CgroupsAndSlab {
+    pub(super) cgroups: Cgroups,
+    pub(super) slab: Fact<SlabCaches>,
+}
+
+pub(super) fn collect(host: &Host) -> CgroupsAndSlab {
+    let mounts = mounts(host);
+    let controllers = host.text("/proc/cgroups", SMALL).parse(|text| parse_controllers(text));
+    let place = memory_place(host, &mounts);
+
+    let listing = host.list("/sys/kernel/slab", Want::All, MAX_SLAB_ENTRIES);
+    let mut slab = match &listing {
+        Answer::Got(listing) => Some(start_slab(listing)),
+        _ => None,
+    };
+    let memory = place.map(|place| Walk::new(host, &place, &mut slab).run());
+    let unseen = memory.value().map_or(0, |(_, unseen)| *unseen);
+    let memory = memory.map(|(hierarchy, _)| hierarchy);
+    let slab = match (slab, &memory) {
+        // Without the live cgroups no id can be told to be dead.
+        (Some(_), Fact::Unknown { why }) => Fact::Unknown { why: why.clone() },
+        (Some(slab), _) => Fact::known(slab.finish(unseen), "/sys/kernel/slab"),
+        (None, _) => listing.map(|_| SlabCaches::default()).fact("/sys/kernel/slab"),
+    };
+    CgroupsAndSlab {
+        cgroups: Cgroups {
+            mode: mounts.map(|mounts| mode(&mounts)).parse(|mode| mode.ok_or("no cgroup file system is mounted".into())),
+            controllers,
+            dying_v2: dying(host, &memory),
+            memory,
+        },
+        slab,
+    }
+}
+
+/// A mounted cgroup hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mount {
+    path: String,
+    version: u8,
+    /// The options of a version 1 mount name its controllers.
+    options: Vec<String>,
+}
+
+fn mounts(host: &Host) -> Fact<Vec<Mount>> {
+    let mut first = None;
+    for path in MOUNTS {
+        let fact = host.text(path, LARGE).map(|text| parse_mounts(&text));
+        if let Fact::Known { .. } = fact {
+            return fact;
+        }
+        first.get_or_insert(fact);
+    }
+    first.unwrap_or_else(|| Fact::unknown(Reason::NotTold, MOUNTS[0], ""))
+}
+
+fn parse_mounts(text: &str) -> Vec<Mount> {
+    let line = |line: &str| {
+        let mut columns = line.split_ascii_whitespace();
+        let (path, kind, options) = (columns.nth(1)?, columns.next()?, columns.next()?);
+        let version = match kind {
+            "cgroup" => 1,
+            "cgroup2" => 2,
+            _ => return None,
+        };
+        let options = options.split(',').map(str::to_owned).collect();
+        Some(Mount { path: unescape(path), version, options })
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// `/proc/mounts` writes white space and backslashes as three octal digits.
+fn unescape(path: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .into_iter()
+        .fold(path.to_owned(), |path, (escaped, plain)| path.replace(escaped, plain))
+}
+
+fn mode(mounts: &[Mount]) -> Option<CgroupMode> {
+    let has = |version| mounts.iter().any(|mount| mount.version == version);
+    match (has(1), has(2)) {
+        (true, false) => Some(CgroupMode::V1),
+        (false, true) => Some(CgroupMode::V2),
+        (true, true) => Some(CgroupMode::Hybrid),
+        (false, false) => None,
+    }
+}
+
+fn parse_controllers(text: &str) -> Result<BTreeMap<String, Controller>, String> {
+    let line = |line: &str| {
+        let mut columns = line.split_ascii_whitespace();
+        let name = columns.next()?;
+        let mut number = || columns.next()?.parse::<u64>().ok();
+        let (hierarchy, num_cgroups, enabled) = (number()?, number()?, number()?);
+        Some((name.to_owned(), Controller { hierarchy, num_cgroups, enabled: enabled == 1 }))
+    };
+    let controllers: BTreeMap<_, _> = text.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect();
+    if controllers.is_empty() { Err("it has no line of a controller".to_owned()) } else { Ok(controllers) }
+}
+
+/// Where the memory controller is mounted.
+fn memory_place(host: &Host, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
+    let Fact::Known { value: mounts, from } = mounts else {
+        return mounts.clone().parse(|_| Err(String::new()));
+    };
+    let v1 = |mount: &&Mount| mount.version == 1 && mount.options.iter().any(|option| option == "memory");
+    // The same hierarchy can be mounted again elsewhere, into containers for one: the shortest path is the system's.
+    let shortest = |mounts: &mut dyn Iterator<Item = &Mount>| mounts.min_by_key(|mount| mount.path.len()).cloned();
+    if let Some(mount) = shortest(&mut mounts.iter().filter(v1)) {
+        return Fact::known(mount, from);
+    }
+    let Some(mount) = shortest(&mut mounts.iter().filter(|mount| mount.version == 2)) else {
+        return Fact::Absent { from: from.clone() };
+    };
+    let path = format!("{}/cgroup.controllers", mount.path);
+    match host.text(&path, SMALL) {
+        Fact::Known { value, .. } if value.split_whitespace().any(|name| name == "memory") => {
+            Fact::known(mount, path)
+        }
+        Fact::Known { from, .. } | Fact::Absent { from } => Fact::Absent { from },
+        Fact::Unknown { why } => Fact::Unknown { why },
+    }
+}
+
+/// `nr_dying_descendants` of the version 2 root.
+fn dying(host: &Host, memory: &Fact<MemoryHierarchy>) -> Fact<u64> {
+    let Fact::Known { value: MemoryHierarchy { version: 2, path, .. }, .. } = memory else {
+        return Fact::Absent { from: memory.from().to_owned() };
+    };
+    host.text(&format!("{path}/cgroup.stat"), SMALL).parse(|text| {
+        let number = text.lines().find_map(|line| line.strip_prefix("nr_dying_descendants "));
+        number.and_then(|number| number.trim().parse().ok()).ok_or_else(|| "there is no nr_dying_descendants".into())
+    })
+}
+
+fn start_slab(listing: &Listing) -> SlabCount<'_> {
+    let told = listing.iter().all(|(_, kind)| kind != Kind::Untold);
+    let directories = listing.iter().filter(|(_, kind)| *kind == Kind::Directory).count() as u64;
+    SlabCount::new(listing.iter().map(|(name, _)| name), listing.total, (told && !listing.cut).then_some(directories))
+}
+
+/// What `memory.kmem.*` of one cgroup says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accounting {
+    On,
+    Refused,
+    Silent,
+    NotTold,
+}
+
+/// The walk over all memory cgroups.
+struct Walk<'a, 'b> {
+    host: &'a Host,
+    path: String,
+    version: u8,
+    slab: &'a mut Option<SlabCount<'b>>,
+    directories: u64,
+    /// Whether a directory could not be listed, or the walk was bounded.
+    incomplete: bool,
+    counts: AccountingCounts,
+    /// Of the children of each cgroup that may have more than a capture kept: whether one has accounting on.
+    full_parent_has_on: bool,
+}
+
+impl<'a, 'b> Walk<'a, 'b> {
+    fn new(host: &'a Host, place: &Mount, slab: &'a mut Option<SlabCount<'b>>) -> Self {
+        Self {
+            host,
+            path: place.path.clone(),
+            version: place.version,
+            slab,
+            directories: 1,
+            incomplete: false,
+            counts: AccountingCounts::default(),
+            full_parent_has_on: false,
+        }
+    }
+
+    /// Gives the hierarchy, and how many live cgroups may have accounting on without having been seen.
+    fn run(mut self) -> (MemoryHierarchy, u64) {
+        self.counts.files = self.version == 1 && self.has_kmem_files();
+        self.descend();
+        let captured = self.host.captured_count("dirs_in_memory_hierarchy");
+        let directories = match captured {
+            Some(all) if all >= self.directories => Bounds::exact(all),
+            _ => Bounds { at_least: self.directories, at_most: (!self.incomplete).then_some(self.directories) },
+        };
+        let not_kept = directories.at_least - self.directories;
+        self.counts.not_looked_at += not_kept;
+        // Children of a cgroup are alike: where those that were kept are off, those that weren't are taken for off too.
+        let unseen = if self.full_parent_has_on { not_kept } else { 0 };
+        let hierarchy = MemoryHierarchy {
+            version: self.version,
+            path: self.path,
+            directories,
+            accounting: self.counts,
+        };
+        (hierarchy, unseen)
+    }
+
+    fn has_kmem_files(&self) -> bool {
+        let there = |name: &str| !matches!(
+            self.host.read(&format!("{}/{name}", self.path), SMALL),
+            Answer::Absent | Answer::NotCaptured
+        );
+        ["memory.kmem.usage_in_bytes", "memory.kmem.limit_in_bytes", "memory.kmem.slabinfo"].into_iter().any(there)
+    }
+
+    /// Goes through the tree depth first. What is held at any time is the listings on the way down, and one path.
+    fn descend(&mut self) {
+        let mut path = self.path.clone();
+        let mut levels: Vec<Level> = Vec::new();
+        levels.extend(self.level(&path));
+        while let Some(level) = levels.last_mut() {
+            path.truncate(level.path_len);
+            let Some((name, _)) = level.children.get(level.next) else {
+                levels.pop();
+                continue;
+            };
+            level.next += 1;
+            let is_full = level.children.len() >= KEPT_CHILDREN;
+            path.push('/');
+            path.push_str(name);
+            self.directories += 1;
+            if self.directories.is_multiple_of(TELL_EVERY) {
+                self.host.at(Stage::Cgroups(self.directories));
+            }
+            self.inspect(&path, is_full);
+            if levels.len() >= MAX_DEPTH {
+                self.incomplete = true;
+                continue;
+            }
+            let below = self.level(&path);
+            levels.extend(below);
+        }
+    }
+
+    fn level(&mut self, path: &str) -> Option<Level> {
+        match self.host.list(path, Want::Directories, MAX_CHILDREN) {
+            Answer::Got(children) => {
+                self.incomplete |= children.cut;
+                // A leaf needs no level of its own.
+                (!children.is_empty()).then(|| Level { children, next: 0, path_len: path.len() })
+            }
+            // A cgroup may be removed between being listed and being looked at.
+            Answer::Absent => None,
+            Answer::NotCaptured | Answer::Failed(_) => {
+                self.incomplete = true;
+                None
+            }
+        }
+    }
+
+    /// Asks one cgroup below the root for its accounting, if the answer matters.
+    fn inspect(&mut self, path: &str, is_full: bool) {
+        if !self.counts.files {
+            return;
+        }
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let is_asked = self.slab.as_ref().is_some_and(|slab| slab.asks(name));
+        let counts = &mut self.counts;
+        if !is_asked && counts.on + counts.refused + counts.silent + counts.not_told >= MAX_INSPECTED {
+            counts.not_looked_at += 1;
+            return;
+        }
+        let (accounting, file) = accounting(self.host, path);
+        match accounting {
+            Accounting::On => {
+                counts.on += 1;
+                counts.example_on.get_or_insert(file);
+                self.full_parent_has_on |= is_full;
+            }
+            Accounting::Refused => {
+                counts.refused += 1;
+                counts.example_off.get_or_insert(file);
+            }
+            Accounting::Silent => {
+                counts.silent += 1;
+                counts.example_off.get_or_insert(file);
+            }
+            Accounting::NotTold => counts.not_told += 1,
+        }
+        if let (true, Some(slab)) = (is_asked, self.slab.as_mut()) {
+            match accounting {
+                Accounting::On => slab.live(name, Some(())),
+                Accounting::NotTold | Accounting::Silent => slab.live(name, None),
+                Accounting::Refused => {}
+            }
+        }
+    }
+}
+
+struct Level {
+    children: Listing,
+    next: usize,
+    path_len: usize,
+}
+
+/// Asks a cgroup. On 3.10 slabinfo has a header of two lines once accounting is on and answers EIO before; from 5.9 on it is
+/// always empty, and only a usage above 0 tells.
+fn accounting(host: &Host, path: &str) -> (Accounting, String) {
+    let slabinfo = format!("{path}/memory.kmem.slabinfo");
+    let answer = host.read(&slabinfo, SMALL);
+    if let Answer::Got(content) = &answer
+        && !content.bytes.is_empty()
+    {
+        return (Accounting::On, slabinfo);
+    }
+    let usage_file = format!("{path}/memory.kmem.usage_in_bytes");
+    let usage = host.text(&usage_file, SMALL).value().and_then(|text| text.trim().parse::<u64>().ok());
+    match (answer, usage) {
+        (_, Some(1..)) => (Accounting::On, usage_file),
+        (Answer::Failed(Errno::IO), _) => (Accounting::Refused, slabinfo),
+        (_, Some(0)) => (Accounting::Silent, usage_file),
+        _ => (Accounting::NotTold, slabinfo),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_of_cgroups_are_found_among_others() {
+        let text = "tmpfs /sys/fs/cgroup tmpfs ro 0 0\n\
+            cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,cpuacct,cpu 0 0\n\
+            cgroup /odd\\040place cgroup rw,memory 0 0\nshort\n";
+        let mounts = parse_mounts(text);
+        assert_eq!(mounts.len(), 2);
+        assert_eq!(mounts[1].path, "/odd place");
+        assert_eq!(mode(&mounts), Some(CgroupMode::V1));
+        assert_eq!(mode(&parse_mounts("c /u cgroup2 rw 0 0\n")), Some(CgroupMode::V2));
+        assert_eq!(mode(&parse_mounts("c /u cgroup2 rw 0 0\nc /s cgroup rw,name=systemd 0 0\n")), Some(CgroupMode::Hybrid));
+        assert_eq!(mode(&[]), None);
+    }
+
+    #[test]
+    fn controllers_are_read_and_a_file_without_any_is_malformed() {
+        let text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t2\t1\t1\nmemory\t9\t63000\t1\nodd\n";
+        let controllers = parse_controllers(text).unwrap();
+        assert_eq!(controllers["memory"], Controller { hierarchy: 9, num_cgroups: 63_000, enabled: true });
+        assert!(parse_controllers("#only the head\n").is_err());
+    }
+}

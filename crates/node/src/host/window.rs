@@ -1,0 +1,359 @@
+//! The newest stretch of a log over its rotated and compressed files. Its bytes go to the caller, oldest first, and
+//! are kept nowhere.
+
+use std::cmp::Reverse;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use kernmend_core::document::{Reason, Why};
+use rustix::io::Errno;
+
+use super::{Answer, Host, Stage, Want, why};
+
+/// A log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log<'a> {
+    /// The kernel's own buffer.
+    Kmsg,
+    /// A file, with those that were rotated away from it.
+    File(&'a str),
+}
+
+/// What was read of a log.
+#[derive(Debug, Default)]
+pub struct WindowReading {
+    /// The files, newest first.
+    pub sources: Vec<String>,
+    /// Bytes that went to the caller.
+    pub bytes: u64,
+    /// Whether older lines exist that were not read.
+    pub cut: bool,
+    /// What could not be read.
+    pub gaps: Vec<Why>,
+}
+
+/// Larger than any record: the kernel's own limit on one is below this (`CONSOLE_EXT_LOG_MAX`, 8 KiB).
+const KMSG_RECORD: usize = 16 * 1024;
+
+/// More records than any kernel buffer holds (`CONFIG_LOG_BUF_SHIFT` is at most 25: 32 MiB).
+const KMSG_RECORDS: usize = 1 << 20;
+
+const CHUNK: usize = 256 * 1024;
+
+/// More entries than a log directory has; what is beyond is named as a gap.
+const MAX_LOG_DIR: usize = 10_000;
+
+/// What a compressed file is decompressed to at most.
+const MAX_DECOMPRESSED: u64 = 1 << 30;
+
+/// What decompressing one xz file may use: `xz -9` asks for 65 MiB.
+const XZ_MEMORY: u64 = 80 << 20;
+
+impl Host {
+    /// Gives the newest `newest` bytes of a log to `sink`, oldest first.
+    pub fn window(&self, log: Log<'_>, newest: u64, sink: &mut dyn FnMut(&[u8])) -> Answer<WindowReading> {
+        match log {
+            Log::Kmsg => self.kmsg(sink),
+            Log::File(path) => self.log_files(path, newest, sink),
+        }
+    }
+
+    /// Reads the records that are there now; the file would wait for the next one.
+    fn kmsg(&self, sink: &mut dyn FnMut(&[u8])) -> Answer<WindowReading> {
+        const PATH: &str = "/dev/kmsg";
+        let mut file = match self.open_file(PATH) {
+            Ok(file) => file,
+            Err(errno) => return self.missing(PATH, errno),
+        };
+        let mut reading = WindowReading { sources: vec![PATH.to_owned()], ..WindowReading::default() };
+        let mut record = vec![0; KMSG_RECORD];
+        for _ in 0..KMSG_RECORDS {
+            match file.read(&mut record) {
+                Ok(0) => break,
+                Ok(len) => {
+                    reading.bytes += len as u64;
+                    sink(&record[..len]);
+                }
+                Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+                    Some(Errno::AGAIN) => break,
+                    // EPIPE: records were overwritten before we came to them. The next read goes on behind them.
+                    Some(Errno::PIPE) => reading.cut = true,
+                    Some(Errno::INTR) => {}
+                    Some(errno) if reading.bytes == 0 => return Answer::Failed(errno),
+                    errno => {
+                        reading.gaps.push(why(errno.unwrap_or(Errno::IO), PATH));
+                        break;
+                    }
+                },
+            }
+        }
+        Answer::Got(reading)
+    }
+
+    fn log_files(&self, path: &str, newest: u64, sink: &mut dyn FnMut(&[u8])) -> Answer<WindowReading> {
+        let Some((dir, base)) = path.rsplit_once('/') else { return Answer::Failed(Errno::INVAL) };
+        let dir = if dir.is_empty() { "/" } else { dir };
+        let listing = match self.list(dir, Want::All, MAX_LOG_DIR) {
+            Answer::Got(listing) => listing,
+            Answer::Absent => return Answer::Absent,
+            Answer::NotCaptured => return Answer::NotCaptured,
+            Answer::Failed(errno) => return Answer::Failed(errno),
+        };
+        let mut files: Vec<(Age, &str)> =
+            listing.iter().filter_map(|(name, _)| Some((Age::of(name, base)?, name))).collect();
+        if files.is_empty() {
+            return self.missing(path, Errno::NOENT);
+        }
+        files.sort_unstable();
+
+        let mut reading = WindowReading::default();
+        if listing.cut {
+            let detail = format!("{} entries", listing.total);
+            reading.gaps.push(Why { reason: Reason::Cut, path: dir.to_owned(), detail });
+        }
+        // Newest first, until the window is full; what is opened then goes out oldest first.
+        let mut parts = Vec::new();
+        let mut room = newest;
+        for (_, name) in files {
+            if room == 0 {
+                reading.cut = true;
+                break;
+            }
+            let path = format!("{}/{name}", dir.trim_end_matches('/'));
+            match self.open_file(&path).map_err(io::Error::from).and_then(|file| Part::open(file, name, room))
+            {
+                Ok(part) => {
+                    room -= part.take;
+                    reading.cut |= part.skip > 0;
+                    parts.push((path, part));
+                }
+                Err(error) => reading.gaps.push(why(super::errno_of(&error), &path)),
+            }
+        }
+        let mut buffer = vec![0; CHUNK];
+        for (path, part) in parts.into_iter().rev() {
+            self.at(Stage::Log(&path));
+            match part.pour(&mut buffer, sink) {
+                (bytes, Ok(())) => reading.bytes += bytes,
+                (bytes, Err(error)) => {
+                    reading.bytes += bytes;
+                    let detail = error.to_string();
+                    reading.gaps.push(Why { reason: Reason::ReadFailed, path: path.clone(), detail });
+                }
+            }
+            reading.sources.insert(0, path);
+        }
+        if reading.sources.is_empty()
+            && let Some(gap) = reading.gaps.first()
+        {
+            return Answer::Failed(match gap.reason {
+                Reason::PermissionDenied => Errno::ACCESS,
+                _ => Errno::IO,
+            });
+        }
+        Answer::Got(reading)
+    }
+}
+
+/// How old a file of a log is, by its name: logrotate's numbers grow with age, its dates fall.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Age {
+    Current,
+    Numbered(u32),
+    Dated(Reverse<String>),
+}
+
+impl Age {
+    /// The age of the file `name` of the log `base`; nothing where it is another log's.
+    fn of(name: &str, base: &str) -> Option<Self> {
+        let rest = Compression::of(name).1.strip_prefix(base)?;
+        if rest.is_empty() {
+            return Some(Self::Current);
+        }
+        if let Some(number) = rest.strip_prefix('.') {
+            return number.parse().ok().map(Self::Numbered);
+        }
+        let date = rest.strip_prefix('-')?;
+        let digits = date.bytes().filter(u8::is_ascii_digit).count();
+        let plain = date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        (plain && digits >= 8).then(|| Self::Dated(Reverse(date.to_owned())))
+    }
+}
+
+/// How a file is compressed, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    None,
+    Gzip,
+    Xz,
+    Zstd,
+}
+
+impl Compression {
+    /// The compression, and the name without its ending.
+    fn of(name: &str) -> (Self, &str) {
+        [(".gz", Self::Gzip), (".xz", Self::Xz), (".zst", Self::Zstd)]
+            .into_iter()
+            .find_map(|(ending, compression)| Some((compression, name.strip_suffix(ending)?)))
+            .unwrap_or((Self::None, name))
+    }
+
+    fn reader(self, file: File) -> io::Result<Box<dyn Read>> {
+        Ok(match self {
+            Self::None => Box::new(file),
+            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
+            Self::Xz => {
+                let stream =
+                    liblzma::stream::Stream::new_auto_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)?;
+                Box::new(liblzma::read::XzDecoder::new_stream(file, stream))
+            }
+            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
+        })
+    }
+}
+
+/// The newest part of one file.
+struct Part {
+    file: File,
+    compression: Compression,
+    /// Bytes before the window.
+    skip: u64,
+    /// Bytes in it.
+    take: u64,
+}
+
+impl Part {
+    fn open(mut file: File, name: &str, room: u64) -> io::Result<Self> {
+        let (compression, _) = Compression::of(name);
+        let size = match compression {
+            Compression::None => file.metadata()?.len(),
+            // How long it is can only be told by decompressing it once. A broken end is met again when it is read.
+            _ => {
+                let mut reader = compression.reader(file.try_clone()?)?.take(MAX_DECOMPRESSED);
+                let mut buffer = vec![0; CHUNK];
+                let mut size = 0;
+                while let Ok(len @ 1..) = reader.read(&mut buffer) {
+                    size += len as u64;
+                }
+                file.seek(SeekFrom::Start(0))?;
+                size
+            }
+        };
+        let take = size.min(room);
+        Ok(Self { file, compression, skip: size - take, take })
+    }
+
+    /// Gives the part to `sink`; also after an error it tells how much it gave.
+    fn pour(mut self, buffer: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> (u64, io::Result<()>) {
+        let mut poured = 0;
+        let result = (|| {
+            if self.compression == Compression::None {
+                self.file.seek(SeekFrom::Start(self.skip))?;
+                self.skip = 0;
+            }
+            let mut reader = self.compression.reader(self.file)?;
+            let mut skip = self.skip;
+            let mut left = self.take;
+            loop {
+                let len = match reader.read(buffer) {
+                    Ok(len) => len,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(error),
+                };
+                if len == 0 || left == 0 {
+                    return Ok(());
+                }
+                let skipped = skip.min(len as u64);
+                skip -= skipped;
+                let wanted = (len as u64 - skipped).min(left);
+                let start = usize::try_from(skipped).expect("not above a length");
+                let end = start + usize::try_from(wanted).expect("not above a length");
+                sink(&buffer[start..end]);
+                left -= wanted;
+                poured += wanted;
+            }
+        })();
+        (poured, result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn files_of_a_log_are_told_from_others_and_ordered_by_age() {
+        let names = [
+            "messages-20260901",
+            "messages",
+            "messages-20261001.xz",
+            "messages.2.gz",
+            "messages.1",
+            "messages.old",
+        ];
+        let mut ages: Vec<_> =
+            names.iter().filter_map(|name| Some((Age::of(name, "messages")?, *name))).collect();
+        ages.sort();
+        let order: Vec<_> = ages.into_iter().map(|(_, name)| name).collect();
+        assert_eq!(
+            order,
+            ["messages", "messages.1", "messages.2.gz", "messages-20261001.xz", "messages-20260901"]
+        );
+        assert_eq!(Age::of("messages-old", "messages"), None);
+        assert_eq!(Age::of("messages2", "messages"), None);
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn check(newest: u64, expected: &str, cut: bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("var/log");
+        fs::create_dir_all(&log).unwrap();
+        fs::write(log.join("kern.log"), "six\n").unwrap();
+        fs::write(log.join("kern.log.1"), "four\nfive\n").unwrap();
+        fs::write(log.join("kern.log.2.gz"), gzip(b"two\nthree\n")).unwrap();
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        xz.write_all(b"one\n").unwrap();
+        fs::write(log.join("kern.log.3.xz"), xz.finish().unwrap()).unwrap();
+        fs::write(log.join("kern.log.4.zst"), zstd::encode_all(&b"zero\n"[..], 1).unwrap()).unwrap();
+        fs::write(log.join("kernel.log"), "another log\n").unwrap();
+        let host = Host::directory(dir.path()).unwrap();
+        let mut seen = Vec::new();
+        let reading = host
+            .window(Log::File("/var/log/kern.log"), newest, &mut |bytes| seen.extend_from_slice(bytes))
+            .got()
+            .unwrap();
+        assert_eq!(String::from_utf8(seen).unwrap(), expected);
+        assert_eq!((reading.cut, reading.bytes), (cut, expected.len() as u64));
+        assert_eq!(reading.gaps, []);
+    }
+
+    #[test]
+    fn the_newest_bytes_come_oldest_first_over_compressed_files() {
+        check(1000, "zero\none\ntwo\nthree\nfour\nfive\nsix\n", false);
+        check(4, "six\n", true);
+        check(9, "five\nsix\n", true);
+        check(18, "ree\nfour\nfive\nsix\n", true);
+    }
+
+    #[test]
+    fn a_broken_file_is_a_gap_and_what_came_before_the_break_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = gzip(&b"line of text\n".repeat(5000));
+        fs::write(dir.path().join("messages.1.gz"), &whole[..whole.len() - 20]).unwrap();
+        let host = Host::directory(dir.path()).unwrap();
+        let mut bytes = 0;
+        let reading =
+            host.window(Log::File("/messages"), 1 << 20, &mut |seen| bytes += seen.len()).got().unwrap();
+        assert!(bytes > 0);
+        assert_eq!(reading.gaps.len(), 1, "{:?}", reading.gaps);
+        assert_eq!(reading.gaps[0].path, "/messages.1.gz");
+    }
+}
