@@ -139,7 +139,7 @@ fn summarise(snapshot: &Snapshot, knowledge: &KnowledgeBase) -> NodeSummary {
 /// The programs worth a place in the headline: the kubelet and the runtimes that run; where none of a name runs, the
 /// copies on disk. Helpers of a runtime aren't named beside it.
 fn programs(found: &[Program]) -> Vec<String> {
-    const HEADLINE: [&str; 7] = ["kubelet", "k3s", "rke2", "dockerd", "containerd", "crio", "runc"];
+    const HEADLINE: [&str; 6] = ["kubelet", "k3s", "docker", "containerd", "crio", "runc"];
     let mut lines = Vec::new();
     for name in HEADLINE {
         let of_name: Vec<&Program> = found.iter().filter(|program| program.name == name).collect();

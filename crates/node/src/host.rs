@@ -14,14 +14,18 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::process::ChildStdout;
+use std::time::{Duration, Instant};
 
 use kernmend_core::document::snapshot::Origin;
 use kernmend_core::document::{Fact, Reason, Why};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 pub use self::listing::{Kind, Listing, Want};
 pub use self::open::OpenRootError;
+use self::markers::MarkerScan;
 use self::sidecar::Sidecars;
 pub use self::window::{Log, WindowReading};
 
@@ -83,6 +87,7 @@ impl<T> Answer<T> {
 fn why(errno: Errno, path: &str) -> Why {
     let reason = match errno {
         Errno::ACCESS | Errno::PERM => Reason::PermissionDenied,
+        Errno::TIMEDOUT => Reason::DeadlineExceeded,
         _ => Reason::ReadFailed,
     };
     Why { reason, path: path.to_owned(), detail: std::io::Error::from(errno).to_string() }
@@ -271,8 +276,22 @@ impl Host {
         }
     }
 
-    /// Runs a known command and gives at most `max` bytes of its output; only a live machine has commands.
-    pub fn command(&self, known: &Known, max: usize) -> Answer<Content> {
+    /// What a program file holds, at most `max` bytes of it. The file itself is kept nowhere.
+    pub fn markers(&self, path: &str, max: u64) -> Answer<MarkerScan> {
+        self.at(Stage::Program(path));
+        let file = match self.open_file(path) {
+            Ok(file) => file,
+            Err(errno) => return self.missing(path, errno),
+        };
+        match markers::scan(&mut &file, max) {
+            Ok(scan) => Answer::Got(scan),
+            Err(error) => Answer::Failed(errno_of(&error.source)),
+        }
+    }
+
+    /// Runs a known command and gives at most `max` bytes of its output; only a live machine has commands. One that isn't
+    /// done within `deadline` is ended.
+    pub fn command(&self, known: &Known, max: usize, deadline: Duration) -> Answer<Content> {
         if self.origin != Origin::Live {
             return Answer::NotCaptured;
         }
@@ -292,8 +311,8 @@ impl Host {
             Err(error) => return Answer::Failed(errno_of(&error)),
         };
         let stdout = child.stdout.take().expect("standard output was asked for");
-        let content = read_bounded(stdout, max);
-        // It may still be writing to a pipe that nobody reads: its output was cut on purpose.
+        let content = read_bounded(Deadline { pipe: stdout, ends: Instant::now() + deadline }, max);
+        // It may still be running, or writing to a pipe that nobody reads: what is beyond the bounds isn't wanted.
         let _ = child.kill();
         let _ = child.wait();
         match content {
@@ -359,6 +378,24 @@ impl Host {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// The output of a command, until its time is up.
+struct Deadline {
+    pipe: ChildStdout,
+    ends: Instant,
+}
+
+impl Read for Deadline {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(|_| std::io::Error::from(Errno::INVAL))?;
+        let mut waiting = [PollFd::new(&self.pipe, PollFlags::IN)];
+        if left.is_zero() || rustix::event::poll(&mut waiting, Some(&timeout))? == 0 {
+            return Err(Errno::TIMEDOUT.into());
+        }
+        self.pipe.read(buffer)
     }
 }
 

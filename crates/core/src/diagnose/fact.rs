@@ -362,7 +362,7 @@ impl<'a> SnapshotFacts<'a> {
 
     /// The programs that can switch accounting on and are classified so.
     fn switchers(&self, class: &[Class]) -> Vec<&Program> {
-        let is = |program: &&Program| program.class.value().is_some_and(|found| class.contains(found));
+        let is = |program: &&Program| class_of(program).is_some_and(|found| class.contains(&found));
         self.snapshot.programs.found.iter().filter(is).collect()
     }
 
@@ -400,7 +400,7 @@ impl<'a> SnapshotFacts<'a> {
         }
         if off < programs.found.len() {
             let untold = programs.found.iter().find(|program| {
-                !matches!(program.class.value(), Some(Class::Off | Class::Ignored | Class::NotLibcontainer))
+                !matches!(class_of(program), Some(Class::Off | Class::Ignored | Class::NotLibcontainer))
             });
             let path = untold.map_or("", |program| &program.path);
             return Err(missing("switchers_off", Reason::NotTold, path, ""));
@@ -589,6 +589,10 @@ impl Facts for SnapshotFacts<'_> {
     fn sign(&self, name: &str) -> Option<&Condition> {
         self.advisory.sign(name).map(|sign| &sign.when)
     }
+}
+
+fn class_of(program: &Program) -> Option<Class> {
+    program.classification.value().map(|found| found.class)
 }
 
 fn missing(fact: &str, reason: Reason, path: &str, detail: &str) -> Missing {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Body, Bounds, Digest, Fact, Why};
+use crate::program::Classification;
 
 /// All facts of one node at one moment.
 ///
@@ -200,7 +201,7 @@ pub struct Programs {
 /// One copy of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Program {
-    /// What it is called there: `runc`, `kubelet`, `containerd`, ….
+    /// What it is, whatever its file is called: `runc`, `kubelet`, `containerd`, ….
     pub name: String,
     /// Where it is.
     pub path: String,
@@ -209,9 +210,7 @@ pub struct Program {
     /// The digest of the file.
     pub digest: Fact<Digest>,
     /// Whether it switches kernel memory accounting on, by its content.
-    pub class: Fact<Class>,
-    /// The build tags that its Go build information names.
-    pub tags: Vec<String>,
+    pub classification: Fact<Classification>,
     /// The processes that run it.
     pub processes: Vec<u32>,
     /// Whether a process still runs a file that was replaced or removed since.

@@ -23,6 +23,7 @@ pub struct Streams {
     declared: Vec<Declared>,
     releases: Vec<ReleaseRule>,
     systems: Vec<SystemRule>,
+    builds: Vec<BuildRule>,
     architectures: Vec<String>,
 }
 
@@ -73,6 +74,17 @@ struct SystemRule {
     series: Option<Series>,
 }
 
+/// A way to know streams from what a kernel or its build options say about the build. The first rule whose pattern
+/// matches decides.
+#[derive(Debug, Clone)]
+struct BuildRule {
+    pattern: Regex,
+    streams: Vec<Target>,
+    series: Option<Series>,
+    /// Only the first version of the series: the one that the kernel was made for.
+    own: bool,
+}
+
 /// Versions by a key: what the group `key` caught, or that without its last numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Series(BTreeMap<String, Vec<String>>);
@@ -88,8 +100,10 @@ struct Target {
 /// What a release string, os-release, or both together tell about the stream of a kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// The streams that it may be, the likelier ones first. None: nothing tells.
+    /// The streams that it may be, the likelier ones first.
     pub streams: Vec<String>,
+    /// Those that it may also be of which only the version is not known, as patterns: `debian-{version}`.
+    pub open: Vec<String>,
     /// The upstream version that the release string begins with; with os-release alone there is none.
     pub version: Option<KernelVersion>,
     /// What of the release string to compare with versions of packages in the stream's order: without the architecture
@@ -104,7 +118,7 @@ impl Reading {
     #[must_use]
     pub fn stream(&self) -> Option<&str> {
         match self.streams.as_slice() {
-            [stream] => Some(stream),
+            [stream] if self.open.is_empty() => Some(stream),
             _ => None,
         }
     }
@@ -144,7 +158,28 @@ impl Streams {
     #[must_use]
     pub fn of_release(&self, release: &str) -> Reading {
         let reading = self.read_release(release);
-        reading.finish(reading.told.streams.clone(), reading.why.clone())
+        let why = reading.why.clone();
+        self.as_told(&reading, why)
+    }
+
+    /// Narrows a reading down by what a kernel says about its build: `/proc/version`, `/proc/version_signature`, or
+    /// `CONFIG_VERSION_SIGNATURE` of its build options. Such text only ever chooses among the streams that the reading
+    /// leaves open; anyone's compiler can have built anyone's kernel.
+    #[must_use]
+    pub fn narrow(&self, reading: Reading, build: &str) -> Reading {
+        let named = self.builds.iter().find_map(|rule| rule.told_by(build));
+        let named = named.map_or_else(Vec::new, |told| told.streams);
+        let is_open = |stream: &str| {
+            let declared = self.declared_of(stream).map(|index| self.declared[index].name.to_string());
+            declared.is_some_and(|pattern| reading.open.contains(&pattern))
+        };
+        let streams: Vec<String> =
+            named.into_iter().filter(|stream| reading.may_be(stream) || is_open(stream)).collect();
+        if reading.stream().is_some() || streams.is_empty() {
+            return reading;
+        }
+        let why = format!("{}; it was built as `{build}`", reading.why);
+        Reading { streams, open: Vec::new(), why, ..reading }
     }
 
     /// Tells the streams that the own kernels of a distribution may belong to, by the fields of os-release.
@@ -277,7 +312,13 @@ impl Streams {
             let streams = os_streams.iter().cloned().chain(otherwise).collect();
             return kernel.finish(streams, format!("{}; {}", kernel.why, system.why));
         }
-        kernel.finish(kernel.told.streams.clone(), contradiction)
+        self.as_told(&kernel, contradiction)
+    }
+
+    /// What the release string alone says.
+    fn as_told(&self, kernel: &ReleaseReading<'_>, why: String) -> Reading {
+        let open = kernel.told.families.iter().map(|&index| self.declared[index].name.to_string()).collect();
+        Reading { open, ..kernel.finish(kernel.told.streams.clone(), why) }
     }
 
     /// The streams that the kernel may be and os-release names, or names the userland of.
@@ -377,13 +418,13 @@ struct ReleaseReading<'a> {
 impl ReleaseReading<'_> {
     fn finish(&self, streams: Vec<String>, why: String) -> Reading {
         let package_version = Some(self.package_version.to_owned());
-        Reading { streams, version: self.version, package_version, why }
+        Reading { streams, open: Vec::new(), version: self.version, package_version, why }
     }
 }
 
 impl Reading {
     const fn of_system(streams: Vec<String>, why: String) -> Self {
-        Self { streams, version: None, package_version: None, why }
+        Self { streams, open: Vec::new(), version: None, package_version: None, why }
     }
 }
 
@@ -419,6 +460,18 @@ impl SystemRule {
     }
 }
 
+impl BuildRule {
+    fn told_by(&self, build: &str) -> Option<Told> {
+        let captures = self.pattern.captures(build)?;
+        let group = |name: &str| captures.name(name).map(|group| group.as_str());
+        let mut told = Told::fill(&self.streams, self.series.as_ref(), &group);
+        if self.own {
+            told.streams.truncate(1);
+        }
+        Some(told)
+    }
+}
+
 impl Series {
     fn versions(&self, mut key: &str) -> &[String] {
         loop {
@@ -433,6 +486,7 @@ impl Series {
 
 /// The name of a stream of a distribution that no rule speaks of: made as those are that are known.
 fn own_name(id: &str, version_id: &str) -> Option<String> {
+    let version_id = version_id.split_whitespace().next()?;
     let version = version_id.strip_prefix(['v', 'V']).unwrap_or(version_id);
     let is_version = version.starts_with(|c: char| c.is_ascii_digit());
     (!id.is_empty() && is_version).then(|| format!("{}-{version_id}", id.to_ascii_lowercase()))

@@ -76,6 +76,16 @@ impl<'a> Table<'a> {
         self.string(key, problems)
     }
 
+    /// Takes a boolean; false where the key is absent.
+    pub fn flag(&mut self, key: &'static str, problems: &mut Problems<'_>) -> bool {
+        let Some(value) = self.take(key) else { return false };
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            problems.add(&value.span(), format!("true or false belongs here, not {}", kind(value)));
+        }
+        flag.unwrap_or_default()
+    }
+
     /// Takes a value of any type.
     pub fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.take(key)
@@ -242,7 +252,10 @@ mod tests {
     fn what_follows_an_error_of_syntax_is_still_read() {
         let text = "name = \nother = 1\n";
         let mut problems = Problems::new("f", text);
-        read(text, &mut problems, |top, problems| top.finish(problems));
+        read(text, &mut problems, |mut top, problems| {
+            top.strings("words", problems);
+            top.finish(problems);
+        });
         let found = problems.or(()).unwrap_err();
         assert_eq!(found.first().map(|problem| problem.line), Some(1));
         assert!(found.iter().any(|problem| problem.message.starts_with("`other` is not a key")), "{found:?}");

@@ -46,6 +46,20 @@ impl Component {
         })
     }
 
+    /// The name of the component.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Runc => "runc",
+            Self::Crun => "crun",
+            Self::Containerd => "containerd",
+            Self::Docker => "docker",
+            Self::Kubelet => "kubelet",
+            Self::Crio => "crio",
+            Self::K3s => "k3s",
+        }
+    }
+
     /// Knows a program by the path of its main package.
     #[must_use]
     pub fn from_package(path: &str) -> Option<Self> {

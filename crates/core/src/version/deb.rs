@@ -14,7 +14,7 @@ pub fn compare(a: &str, b: &str) -> Ordering {
         .then_with(|| compare_part(a_revision, b_revision))
 }
 
-/// Compares one upstream version, or one revision: what is no digit by [`weight`], then the digits as a number, and so
+/// Compares one upstream version, or one revision: what is no digit by the weight of its characters, then the digits as a number, and so
 /// on in turn.
 #[must_use]
 pub fn compare_part(a: &str, b: &str) -> Ordering {

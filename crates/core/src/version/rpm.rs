@@ -24,7 +24,7 @@ pub fn compare(a: &str, b: &str) -> Ordering {
 /// Compares one version, or one release, as `rpmvercmp` does.
 ///
 /// The text is a sequence of digit runs and letter runs; whatever else stands between them only separates. The order of
-/// what can meet at one place is that of [`Piece`], and the sequences are compared piece by piece.
+/// what can meet at one place is `~`, the end, `^`, letters, digits, and the sequences are compared piece by piece.
 #[must_use]
 pub fn compare_part(a: &str, b: &str) -> Ordering {
     let mut pieces = iter::zip(pieces(a.as_bytes()), pieces(b.as_bytes()));

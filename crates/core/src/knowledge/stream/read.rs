@@ -8,7 +8,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::template::Template;
-use super::{Declared, EndOfLife, ReleaseRule, Series, Streams, SystemRule, Target, find_declared};
+use super::{
+    BuildRule, Declared, EndOfLife, ReleaseRule, Series, Streams, SystemRule, Target, find_declared,
+};
 use crate::knowledge::problem::{Problem, Problems};
 use crate::knowledge::table::{self, Placed, Table};
 use crate::version::Order;
@@ -29,6 +31,8 @@ fn streams(mut top: Table<'_>, problems: &mut Problems<'_>) -> Streams {
     let mut rules = Rules { declared: &declared, series: &series, used: BTreeSet::new() };
     let tables = top.tables("release", problems);
     let releases = tables.into_iter().filter_map(|table| rules.release(table, problems)).collect();
+    let tables = top.tables("build", problems);
+    let builds = tables.into_iter().filter_map(|table| rules.build(table, problems)).collect();
     let tables = top.tables("os", problems);
     let systems = tables.into_iter().filter_map(|table| rules.system(table, problems)).collect();
     top.finish(problems);
@@ -37,7 +41,7 @@ fn streams(mut top: Table<'_>, problems: &mut Problems<'_>) -> Streams {
             problems.add(&series.place, format!("no rule uses the series `{name}`"));
         }
     }
-    Streams { declared, releases, systems, architectures }
+    Streams { declared, releases, systems, builds, architectures }
 }
 
 fn one_series<'a>(value: &'a Spanned<DeValue<'a>>, problems: &mut Problems<'_>) -> Series {
@@ -121,6 +125,19 @@ impl Rules<'_> {
         Some(ReleaseRule { pattern, streams, also, otherwise, series, why: why?.value.to_owned() })
     }
 
+    fn build(&mut self, mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<BuildRule> {
+        let pattern = table.required_string("pattern", problems);
+        let streams = table.strings("streams", problems);
+        let series = self.named_series(&mut table, problems);
+        let own = table.flag("own", problems);
+        table.finish(problems);
+        let pattern = pattern.and_then(|pattern| regex(&pattern, problems))?;
+        let groups = groups(&[&pattern]);
+        check_key(series.as_ref(), &groups, problems);
+        let streams = self.targets(streams, &groups, series.is_some(), problems);
+        Some(BuildRule { pattern, streams, series: series.map(|series| series.value), own })
+    }
+
     fn system(&mut self, mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<SystemRule> {
         let place = table.place();
         let id = texts(table.strings("id", problems));
@@ -197,6 +214,15 @@ fn groups(patterns: &[&Regex]) -> BTreeSet<String> {
 }
 
 fn regex(pattern: &Placed<&str>, problems: &mut Problems<'_>) -> Option<Regex> {
+    // Compiled, each of these is a table of hundreds of ranges; with them reading the file takes five times as long.
+    for (class, plain) in [("\\d", "[0-9]"), ("\\w", "[0-9A-Za-z_]")] {
+        if pattern.value.contains(class) {
+            problems.add(
+                &pattern.place,
+                format!("`{class}` takes the characters of every script; write `{plain}`"),
+            );
+        }
+    }
     let compiled = Regex::new(pattern.value);
     compiled.map_err(|error| problems.add(&pattern.place, in_one_line(&error.to_string()))).ok()
 }

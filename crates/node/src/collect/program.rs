@@ -1,0 +1,187 @@
+//! Container runtimes and kubelets: those that run, and every other copy on disk, each judged by its content. A node
+//! often has more than one of a kind, and the one in the PATH need not be the one that is used.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kernmend_core::document::snapshot::{Origin, Program, Programs};
+use kernmend_core::document::{Fact, Reason, Why};
+use kernmend_core::program::{Component, classify, parse_version_output, version_of};
+
+use super::SMALL;
+use super::process::Processes;
+use crate::host::markers::MarkerScan;
+use crate::host::{Answer, Host, Kind, Known, Want};
+
+/// Folders that hold programs, of distributions and of those who install beside them.
+const PLACES: &[&str] = &[
+    "/bin",
+    "/home/kubernetes/bin",
+    "/opt/bin",
+    "/opt/containerd/bin",
+    "/opt/k0s/bin",
+    "/opt/kube/bin",
+    "/opt/kubernetes/bin",
+    "/sbin",
+    "/usr/bin",
+    "/usr/lib/cri-o-runc/sbin",
+    "/usr/lib/docker",
+    "/usr/libexec/crio",
+    "/usr/libexec/docker",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/sbin",
+    "/var/lib/k0s/bin",
+    "/var/lib/rancher/rke2/bin",
+];
+
+/// Folders of which each subfolder is one installation with a `bin` of its own.
+const INSTALLATIONS: &[&str] = &["/var/lib/rancher/k3s/data", "/var/lib/rancher/rke2/data"];
+
+/// Where a runtime's configuration names the binary that it calls.
+const CONFIGURATIONS: &[&str] = &["/etc/containerd/config.toml", "/etc/crio/crio.conf", "/etc/docker/daemon.json"];
+
+/// Entries of one folder of programs.
+const MAX_ENTRIES: usize = 20_000;
+
+/// Longer than any program of this kind; a kubelet has 150 MB.
+const MAX_PROGRAM: u64 = 1 << 30;
+
+/// What `--version` prints, and how long it may take on a node that is short of everything.
+const MAX_VERSION_OUTPUT: usize = 64 * 1024;
+const VERSION_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The name of the component that a path is a copy of.
+pub(super) fn name_of(path: &str) -> Option<&'static str> {
+    Component::from_name(path).map(Component::name)
+}
+
+pub(super) fn collect(host: &Host, processes: &Processes) -> Programs {
+    let mut gaps: Vec<Why> = processes.gap.iter().cloned().collect();
+    // By path; a file that is there under several names, as in a merged `/usr`, once.
+    let mut copies: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    let mut replaced: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for process in &processes.all {
+        if let Some(path) = process.binary.as_deref().filter(|path| name_of(path).is_some()) {
+            let found = if process.replaced { &mut replaced } else { &mut copies };
+            found.entry(path.to_owned()).or_default().push(process.pid);
+        }
+    }
+    let mut identities: BTreeMap<(u64, u64), String> = BTreeMap::new();
+    for path in copies.keys() {
+        if let Answer::Got(identity) = host.identity(path) {
+            identities.entry(identity).or_insert_with(|| path.clone());
+        }
+    }
+    for path in on_disk(host, &mut gaps) {
+        match host.identity(&path) {
+            Answer::Got(identity) => {
+                identities.entry(identity).or_insert_with(|| {
+                    copies.insert(path.clone(), Vec::new());
+                    path.clone()
+                });
+            }
+            answer => gaps.extend(answer.obstacle(&path)),
+        }
+    }
+    let running = copies.into_iter().map(|(path, processes)| program(host, path, processes, false));
+    let gone = replaced.into_iter().map(|(path, processes)| program(host, path, processes, true));
+    let mut found: Vec<Program> = running.chain(gone).collect();
+    found.sort_by(|a, b| (&a.path, a.replaced).cmp(&(&b.path, b.replaced)));
+    Programs { found, gaps }
+}
+
+/// The paths of all copies on disk, by name.
+fn on_disk(host: &Host, gaps: &mut Vec<Why>) -> Vec<String> {
+    let mut places: Vec<String> = PLACES.iter().map(|place| (*place).to_owned()).collect();
+    for installation in INSTALLATIONS {
+        let answer = host.list(installation, Want::Directories, MAX_ENTRIES);
+        gaps.extend(answer.obstacle(installation));
+        let names = answer.got();
+        places.extend(names.iter().flat_map(|names| names.iter()).map(|(name, _)| format!("{installation}/{name}/bin")));
+    }
+    let mut paths = Vec::new();
+    for place in places {
+        let answer = host.list(&place, Want::All, MAX_ENTRIES);
+        gaps.extend(answer.obstacle(&place));
+        let Answer::Got(listing) = answer else { continue };
+        if listing.cut {
+            gaps.push(Why { reason: Reason::Cut, path: place.clone(), detail: listing.total.to_string() });
+        }
+        let programs = listing.iter().filter(|(name, kind)| *kind != Kind::Directory && name_of(name).is_some());
+        paths.extend(programs.map(|(name, _)| format!("{place}/{name}")));
+    }
+    for path in CONFIGURATIONS {
+        let answer = host.read(path, SMALL);
+        gaps.extend(answer.obstacle(path));
+        if let Answer::Got(content) = answer {
+            paths.extend(configured_paths(&content.text()));
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// Absolute paths of known programs that stand in quotes in a configuration, whatever its language.
+fn configured_paths(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let quoted = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
+    quoted.filter(|path| path.starts_with('/') && name_of(path).is_some()).map(str::to_owned).collect()
+}
+
+fn program(host: &Host, path: String, processes: Vec<u32>, replaced: bool) -> Program {
+    // A file that was replaced is still there for the process that runs it; and one that runs in a container can have a
+    // path that is another's here.
+    let readable = match processes.first() {
+        Some(pid) if host.origin() == Origin::Live => format!("/proc/{pid}/exe"),
+        _ => path.clone(),
+    };
+    let scan = host.markers(&readable, MAX_PROGRAM).fact(&path);
+    let version = match &scan {
+        Fact::Known { value, .. } => version(host, &path, value, replaced),
+        _ => scan.clone().map(|_| String::new()),
+    };
+    let classify = |scan: MarkerScan| classify(&scan.content, &path, version.value().map(String::as_str));
+    Program {
+        name: name_of(&path).unwrap_or_default().to_owned(),
+        digest: scan.clone().parse(|scan| scan.digest.clone().ok_or_else(|| format!("longer than {MAX_PROGRAM} bytes"))),
+        tags: scan.value().and_then(|scan| scan.content.build_info.as_ref()).map_or_else(Vec::new, |info| {
+            info.tags().map(str::to_owned).collect()
+        }),
+        classification: scan.map(classify),
+        version,
+        path,
+        processes,
+        replaced,
+    }
+}
+
+/// The version that the build information tells, or else the program itself on a live machine.
+fn version(host: &Host, path: &str, scan: &MarkerScan, replaced: bool) -> Fact<String> {
+    if let Some(version) = scan.content.build_info.as_ref().and_then(|info| version_of(info, path)) {
+        return Fact::known(version, path);
+    }
+    if replaced {
+        return Fact::unknown(Reason::NotTold, path, "");
+    }
+    let known = Known::Version(path.to_owned());
+    let command = known.argv().join(" ");
+    let output = host.command(&known, MAX_VERSION_OUTPUT, VERSION_DEADLINE);
+    output.fact(&command).parse(|output| {
+        parse_version_output(path, &output.text()).ok_or_else(|| "it prints no version".to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_runtimes_are_found_in_configurations() {
+        let toml = "  # BinaryName = \"/commented/runc\"\n  BinaryName = \"/opt/nokmem/runc\"\nroot = \"/run/runc\"\n";
+        assert_eq!(configured_paths(toml), ["/opt/nokmem/runc", "/run/runc"]);
+        let json = r#"{"runtimes": {"old": {"path": "/usr/local/sbin/runc-1.0"}}, "data-root": "/data"}"#;
+        assert_eq!(configured_paths(json), ["/usr/local/sbin/runc-1.0"]);
+    }
+}
