@@ -45,6 +45,7 @@ fn real_runtimes_are_told_by_their_content() {
     for (path, class) in [("/usr/sbin/runc", Class::Ignored), ("/usr/bin/crun", Class::NotLibcontainer)] {
         let program = snapshot.programs.found.iter().find(|program| program.path == path);
         let program = program.unwrap_or_else(|| panic!("`{path}` wasn't found"));
-        assert_eq!(program.class.value(), Some(&class), "{path}: {:?}", program.class);
+        let found = program.classification.value().map(|classification| classification.class);
+        assert_eq!(found, Some(class), "{path}: {:?}", program.classification);
     }
 }
