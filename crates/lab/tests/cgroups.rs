@@ -1,8 +1,8 @@
 //! A node whose memory hierarchy is as full as it can get: 65,535 real control groups.
 
-use kernmend_core::document::Document;
 use kernmend_core::document::report::{Report, Verdict};
-use kernmend_core::document::snapshot::{Snapshot, Tally};
+use kernmend_core::document::snapshot::Snapshot;
+use kernmend_core::document::{Bounds, Document};
 use lab::cgroup_farm::CgroupFarm;
 use lab::kernmend;
 use lab::measure;
@@ -30,7 +30,7 @@ fn a_full_memory_hierarchy_is_counted_exactly_and_cheaply() {
 
     let snapshot = Document::<Snapshot>::from_json(&run("snapshot")).unwrap().body;
     let memory = snapshot.cgroups.memory.value().expect("the memory hierarchy is there");
-    assert_eq!(memory.directories, Tally::exact(GROUPS));
+    assert_eq!(memory.directories, Bounds::exact(GROUPS));
     assert_eq!(memory.path, "/sys/fs/cgroup/memory", "paths are the node's own");
 
     let report = Document::<Report>::from_json(&run("json")).unwrap().body;
