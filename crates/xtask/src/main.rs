@@ -1,2 +1,50 @@
-//! (xtask)
-fn main() {}
+//! The door for contributors: `cargo xtask TASK`. CI runs the same tasks as people do. A task is a row of stages; this
+//! crate only calls other programs and compares what they say, and nothing of the product depends on it.
+
+mod failure;
+mod program;
+mod run;
+mod task;
+mod workspace;
+
+use std::process::ExitCode;
+
+use workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  check           format, lints, docs, tidy tests, release build, schemas, dependencies
+  test            installs what the tests need, then runs all of them (root)
+  bench [NAME…]   times kernmend beside a peer and prints the ratios (root)
+  schema          writes schemas/ from the documents
+";
+
+/// Wrong usage has the exit code that kernmend itself gives it.
+const WRONG_USAGE: u8 = 3;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let task: fn(&Workspace, &[&str]) -> ExitCode = match words.as_slice() {
+        ["check"] => |workspace, _| task::check::run(workspace),
+        ["test"] => |workspace, _| task::test::run(workspace),
+        ["schema"] => |workspace, _| task::schema::run(workspace),
+        ["bench", ..] => task::bench::run,
+        ["help" | "-h" | "--help"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    match Workspace::find() {
+        Ok(workspace) => task(&workspace, &words[1..]),
+        Err(failure) => {
+            eprintln!("xtask: {}", failure.chain());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The tasks, one file each.
+
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod dependencies;
+pub(crate) mod release;
+pub(crate) mod schema;
+pub(crate) mod test;

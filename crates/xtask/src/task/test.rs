@@ -1,0 +1,73 @@
+//! `cargo xtask test`: the one command that passes all tests on a fresh Debian machine, as root. It installs the
+//! packages that the tests need. A stage that can't run fails; it never passes by being left out.
+
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+use crate::program::Program;
+use crate::run::Run;
+use crate::workspace::Workspace;
+
+/// The Debian packages that the tests need, each with the reason.
+const PACKAGES: [(&str, &str); 3] = [
+    ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
+    ("runc", "a real runtime on the live machine: it ignores kernel memory accounting"),
+    ("crun", "a real runtime on the live machine that is not built from libcontainer"),
+];
+
+/// Tells the lab where the program under test is.
+pub(crate) const PROGRAM_UNDER_TEST: &str = "KERNMEND_UNDER_TEST";
+
+/// Runs all stages.
+pub(crate) fn run(workspace: &Workspace) -> ExitCode {
+    let mut run = Run::new("test");
+    let _ = run.stage("packages", || install(workspace));
+    let built = run.stage("release build", || workspace.build_release());
+    // One call for all crates: each choice of packages has its own set of features, and would build the dependencies
+    // anew. It runs whatever came of the stages before: the tests that rest on them fail by themselves, and say why.
+    let _ = run.stage("tests", || {
+        let tests = workspace.cargo(["test", "--workspace", "--no-fail-fast", "--locked"]);
+        match built {
+            Ok(kernmend) => tests.env(PROGRAM_UNDER_TEST, kernmend).run(),
+            Err(_) => tests.without_env(PROGRAM_UNDER_TEST).run(),
+        }
+    });
+    run.finish()
+}
+
+/// Installs the packages that are missing.
+fn install(workspace: &Workspace) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    for (package, why) in PACKAGES {
+        if !installed(workspace, package)? {
+            println!("missing: {package} ({why})");
+            missing.push(package);
+        }
+    }
+    if missing.is_empty() {
+        println!("all {} are there", PACKAGES.len());
+        return Ok(());
+    }
+    let user = Program::new("id", &workspace.root).args(["-u"]).output()?;
+    if user.trim() != "0" {
+        return Err(Failure::problem(format!(
+            "only root can install: run `apt-get install --no-install-recommends {}`",
+            missing.join(" ")
+        )));
+    }
+    let apt = |arguments: &[&str]| {
+        Program::new("apt-get", &workspace.root)
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .run()
+    };
+    apt(&["update", "--quiet"])?;
+    apt(&[&["install", "--yes", "--quiet", "--no-install-recommends"], missing.as_slice()].concat())
+}
+
+/// Whether a Debian package is installed, completely.
+fn installed(workspace: &Workspace, package: &str) -> Result<bool, Failure> {
+    let query =
+        || Program::new("dpkg-query", &workspace.root).args(["--show", "--showformat=${db:Status-Status}"]);
+    Ok(query().args([package]).succeeds()? && query().args([package]).output()? == "installed")
+}
