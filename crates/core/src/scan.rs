@@ -378,6 +378,7 @@ impl<'s> Scanner<'s> {
                 };
                 if boundary > 0 && (whole.start() >= boundary || whole.end() <= boundary)
                     || taken.iter().any(overlaps)
+                    || pattern.unless.as_ref().is_some_and(|unless| unless.is_match(whole.as_bytes()))
                 {
                     continue;
                 }

@@ -9,7 +9,7 @@
 //! | `name` | what advisories call it |
 //! | `about` | one line: what has happened when this is printed |
 //! | `printed-by` | the kernels and programs that print it |
-//! | `patterns` | expressions over one logical line, tried in order; each a string, or a table of `regex` and `set` (fields that this pattern implies) |
+//! | `patterns` | expressions over one logical line, tried in order; each a string, or a table of `regex`, `set` (fields that this pattern implies) and `unless` (an expression that makes a matched text something else) |
 //! | `continuation` | `within` (lines), `patterns`: more fields from a line that follows, without its prefix; in their tables `more = true` says that the search goes on |
 //! | `identity` | the fields that tell runs apart |
 //! | `gap` | lines of one identity further apart than this make a new run; without it there is one run |
@@ -68,6 +68,8 @@ pub struct Pattern {
     pub set: BTreeMap<String, String>,
     /// Words of which every match contains at least one.
     pub anchors: Vec<String>,
+    /// A matched text in which this is found is something else.
+    pub unless: Option<Regex>,
     /// In a continuation: whether the lines that follow may have more fields.
     pub more: bool,
 }
@@ -469,28 +471,22 @@ impl<'t> Reader<'t> {
     }
 
     fn pattern(&mut self, value: &Value<'t>, anchored: bool) -> Option<Pattern> {
+        let mut unless = None;
         let (regex, set, more) = match value.get_ref() {
             DeValue::Table(table) => {
-                self.keys(table, if anchored { &["regex", "set"] } else { &["regex", "set", "more"] });
+                self.keys(
+                    table,
+                    if anchored { &["regex", "set", "unless"] } else { &["regex", "set", "more"] },
+                );
                 let set = table.get("set").map(|set| self.strings(set)).unwrap_or_default();
+                unless = table.get("unless").and_then(|unless| self.regex(unless)).map(|(regex, _)| regex);
                 let more = table.get("more").is_some_and(|more| self.boolean(more));
                 (self.needed(table, "regex", value.span().start)?, set, more)
             }
             _ => (value, BTreeMap::new(), false),
         };
         let offset = regex.span().start;
-        let text = self.string(regex)?;
-        // Bytes, not characters: logs hold anything, and byte classes compile to a tenth of the size.
-        let compiled = RegexBuilder::new(&text).unicode(false).size_limit(REGEX_SIZE_LIMIT).build();
-        let regex = match compiled {
-            Ok(regex) => regex,
-            Err(error) => {
-                let error = error.to_string();
-                let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                self.problem(offset, format!("this isn't an expression that can be used: {reason}"));
-                return None;
-            }
-        };
+        let (regex, text) = self.regex(regex)?;
         let anchors = anchor::anchors(&text).unwrap_or_default();
         if anchored && anchors.is_empty() {
             let message = "every match must contain a word of three or more characters, \
@@ -502,7 +498,22 @@ impl<'t> Reader<'t> {
             self.problem(offset, "this matches nothing at all, and so every line".to_owned());
             return None;
         }
-        Some(Pattern { regex, set, anchors, more })
+        Some(Pattern { regex, set, anchors, unless, more })
+    }
+
+    fn regex(&mut self, value: &Value<'t>) -> Option<(Regex, String)> {
+        let text = self.string(value)?;
+        // Bytes, not characters: logs hold anything, and byte classes compile to a tenth of the size.
+        match RegexBuilder::new(&text).unicode(false).size_limit(REGEX_SIZE_LIMIT).build() {
+            Ok(regex) => Some((regex, text)),
+            Err(error) => {
+                let error = error.to_string();
+                let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                let message = format!("this isn't an expression that can be used: {reason}");
+                self.problem(value.span().start, message);
+                None
+            }
+        }
     }
 
     fn duration(&mut self, value: &Value<'t>) -> Option<i64> {
