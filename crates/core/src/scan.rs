@@ -73,6 +73,8 @@ pub struct Scanner<'s> {
     cut_lines: u64,
     heads: u32,
     first: Option<Moment>,
+    /// The moment of the last line that was looked at.
+    latest: Option<Moment>,
     banner: bool,
     /// The line that isn't ended yet, shorter than `LINE_MAX`.
     carry: Vec<u8>,
@@ -127,6 +129,7 @@ impl<'s> Scanner<'s> {
             cut_lines: 0,
             heads: 0,
             first: None,
+            latest: None,
             banner: false,
             carry: Vec::new(),
             inside: false,
@@ -204,7 +207,7 @@ impl<'s> Scanner<'s> {
             bytes: self.bytes,
             lines: self.lines,
             first: self.first,
-            last: last.or(self.first),
+            last: last.or(self.latest),
             starts_at_boot: self.banner || near_boot,
             cut_lines: self.cut_lines,
             hits,
@@ -254,6 +257,7 @@ impl<'s> Scanner<'s> {
 
     fn lines_of(&mut self, block: &[u8]) {
         let mut at = 0;
+        let mut candidates = self.set.candidates_in(block);
         while at < block.len() {
             let every_line = !self.waiting.is_empty()
                 || self.open.is_some()
@@ -262,8 +266,8 @@ impl<'s> Scanner<'s> {
             let start = if every_line {
                 at
             } else {
-                let Some(found) = self.set.next_candidate(&block[at..]) else { break };
-                memchr::memrchr(b'\n', &block[at..at + found]).map_or(at, |newline| at + newline + 1)
+                let Some(found) = candidates.next(at) else { break };
+                memchr::memrchr(b'\n', &block[at..found]).map_or(at, |newline| at + newline + 1)
             };
             let end = memchr::memchr(b'\n', &block[start..]).map_or(block.len(), |newline| start + newline);
             let before = match start {
@@ -292,6 +296,7 @@ impl<'s> Scanner<'s> {
             (prefix, moment)
         };
         self.inside_moment = moment;
+        self.latest = moment.or(self.latest);
         if self.first.is_none() && self.heads < HEAD_LINES {
             self.first = moment;
             self.heads += 1;
@@ -378,6 +383,7 @@ impl<'s> Scanner<'s> {
                 };
                 if boundary > 0 && (whole.start() >= boundary || whole.end() <= boundary)
                     || taken.iter().any(overlaps)
+                    || pattern.unless.as_ref().is_some_and(|unless| unless.is_match(whole.as_bytes()))
                 {
                     continue;
                 }

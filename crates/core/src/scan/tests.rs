@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn set() -> SignalSet {
-    SignalSet::builtin().unwrap()
+fn set() -> &'static SignalSet {
+    static SET: std::sync::OnceLock<SignalSet> = std::sync::OnceLock::new();
+    SET.get_or_init(|| SignalSet::builtin().unwrap())
 }
 
 fn unix(text: &str) -> i64 {
@@ -21,7 +22,7 @@ fn scan_chunks<'c>(set: &SignalSet, clock: Clock, chunks: impl IntoIterator<Item
 }
 
 fn scan(text: &str) -> Scan {
-    scan_chunks(&set(), Clock::default(), [text.as_bytes()])
+    scan_chunks(set(), Clock::default(), [text.as_bytes()])
 }
 
 /// `signal field=value … xCOUNT`, one for each hit.
@@ -45,7 +46,7 @@ fn the_stamp_of_every_prefix_is_read() {
     let set = set();
     let check = |before: &str, uptime_ms: Option<i64>, calendar: Option<&str>| {
         let line = format!("{before}unregister_netdevice: waiting for lo to become free. Usage count = 1\n");
-        let scan = scan_chunks(&set, clock.clone(), [line.as_bytes()]);
+        let scan = scan_chunks(set, clock.clone(), [line.as_bytes()]);
         assert_eq!(scan.hits.len(), 1, "{before}");
         let moment = scan.hits[0].first.unwrap_or(Moment { uptime_ms: None, unix_ms: None });
         assert_eq!((moment.uptime_ms, moment.unix_ms), (uptime_ms, calendar.map(unix)), "{before}");
@@ -218,7 +219,7 @@ fn long_lines_are_cut_and_counted() {
 #[test]
 fn memory_stays_bounded() {
     let set = set();
-    let mut scanner = Scanner::new(&set, Clock::default());
+    let mut scanner = Scanner::new(set, Clock::default());
     let junk = vec![b'z'; 1 << 20];
     for _ in 0..30 {
         scanner.push(&junk);
@@ -264,7 +265,7 @@ proptest! {
     #[test]
     fn chunks_make_no_difference(log in log_bytes(), cuts in prop::collection::vec(1_usize..90_000, 1..12)) {
         let set = set();
-        let whole = scan_chunks(&set, Clock::default(), [log.as_slice()]);
+        let whole = scan_chunks(set, Clock::default(), [log.as_slice()]);
         let mut chunks = Vec::new();
         let mut rest = log.as_slice();
         for cut in cuts.iter().cycle() {
@@ -275,7 +276,7 @@ proptest! {
             chunks.push(chunk);
             rest = after;
         }
-        prop_assert_eq!(&whole, &scan_chunks(&set, Clock::default(), chunks));
+        prop_assert_eq!(&whole, &scan_chunks(set, Clock::default(), chunks));
         prop_assert_eq!(whole.bytes, log.len() as u64);
         for hit in &whole.hits {
             prop_assert!(hit.sample.len() <= 404);
@@ -286,8 +287,8 @@ proptest! {
     fn bytes_one_by_one_make_no_difference(log in prop::collection::vec(any::<u8>(), 0..300)) {
         let set = set();
         prop_assert_eq!(
-            scan_chunks(&set, Clock::default(), [log.as_slice()]),
-            scan_chunks(&set, Clock::default(), log.chunks(1))
+            scan_chunks(set, Clock::default(), [log.as_slice()]),
+            scan_chunks(set, Clock::default(), log.chunks(1))
         );
     }
 }

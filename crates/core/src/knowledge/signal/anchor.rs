@@ -4,36 +4,104 @@
 use regex_syntax::hir::{Hir, HirKind};
 
 /// Words shorter than this occur by chance in most lines.
-const SHORTEST: usize = 3;
+const SHORTEST: usize = 4;
+
+/// A phrase stands in for words that are all common; it has at least this many bytes.
+const PHRASE: usize = 6;
 
 /// Words that ordinary logs are full of. They are sound anchors and slow ones: any other word is preferred.
 const COMMON: &[&str] = &[
+    "Internal",
+    "Kill",
+    "Memory",
+    "Supports",
+    "Timeout",
+    "Unable",
+    "access",
     "allocate",
+    "allocation",
+    "already",
+    "bounds",
     "cannot",
     "cgroup",
+    "configured",
+    "consider",
     "container",
+    "controller",
+    "create",
+    "descriptor",
+    "detected",
     "device",
+    "directory",
+    "down",
     "error",
+    "evice",
+    "exceeded",
+    "execution",
     "failed",
+    "fault",
+    "file",
+    "filesystem",
+    "handle",
+    "ilesystem",
+    "instance",
+    "instances",
+    "internal",
+    "invalid",
     "kernel",
+    "kill",
+    "killed",
+    "left",
     "limit",
+    "loading",
     "many",
     "memory",
     "message",
+    "node",
+    "only",
+    "open",
+    "operation",
     "page",
+    "present",
+    "process",
+    "processes",
+    "reached",
+    "read",
+    "remove",
+    "rename",
+    "request",
+    "resource",
+    "result",
+    "root",
     "seconds",
+    "segment",
+    "session",
     "space",
+    "stack",
     "start",
+    "support",
+    "supported",
+    "syncing",
     "system",
+    "systemd",
+    "table",
+    "target",
     "task",
-    "to",
+    "thread",
+    "unable",
+    "unavailable",
+    "unit",
+    "user",
+    "virtual",
     "waiting",
+    "watch",
+    "write",
 ];
 
 /// A set of words of which every match of `pattern` contains at least one; `None` where there is no such set.
 ///
 /// The words hold no white space, quotes, slashes or backslashes: so no line wrap at a blank and no escaping of quotes
-/// can take them apart.
+/// can take them apart. Only where all words of a pattern are common a whole phrase is taken, which a wrap can hide.
 pub(super) fn anchors(pattern: &str) -> Option<Vec<String>> {
     let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
     let mut words = required(&hir)?;
@@ -47,8 +115,10 @@ fn required(hir: &Hir) -> Option<Vec<Vec<u8>>> {
         HirKind::Literal(literal) => literal
             .0
             .split(|byte| !is_word(*byte))
-            .filter(|word| word.len() >= SHORTEST && std::str::from_utf8(word).is_ok())
-            .map(|word| vec![word.to_vec()])
+            .filter(|word| word.len() >= SHORTEST)
+            .chain(literal.0.split(|byte| !is_phrase(*byte)).filter(|phrase| phrase.len() >= PHRASE))
+            .filter(|text| std::str::from_utf8(text).is_ok())
+            .map(|text| vec![text.to_vec()])
             .max_by_key(|words| worth(words)),
         HirKind::Concat(parts) => parts.iter().filter_map(required).max_by_key(|words| worth(words)),
         HirKind::Alternation(branches) => {
@@ -68,11 +138,26 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
-/// Orders sets of anchors: rare words first, then long ones, then few.
-fn worth(words: &[Vec<u8>]) -> (bool, usize, usize) {
-    let rare = !words.iter().any(|word| COMMON.iter().any(|common| common.as_bytes() == word.as_slice()));
+/// What neither escaping nor quoting changes.
+fn is_phrase(byte: u8) -> bool {
+    is_word(byte)
+        || matches!(byte, b' ' | b'.' | b',' | b':' | b';' | b'-' | b'(' | b')' | b'#' | b'=' | b'!')
+}
+
+/// Orders sets of anchors: rare words, phrases, common words; then long ones, then few.
+fn worth(words: &[Vec<u8>]) -> (u8, usize, usize) {
+    let rarity = |word: &Vec<u8>| {
+        if word.iter().any(|byte| !is_word(*byte)) {
+            1
+        } else if COMMON.iter().any(|common| common.as_bytes() == word.as_slice()) {
+            0
+        } else {
+            2
+        }
+    };
+    let rarest = words.iter().map(rarity).min().unwrap_or(0);
     let shortest = words.iter().map(Vec::len).min().unwrap_or(0);
-    (rare, shortest, usize::MAX - words.len())
+    (rarest, shortest, usize::MAX - words.len())
 }
 
 #[cfg(test)]
@@ -92,6 +177,8 @@ mod tests {
         check("(?:alpha)?", None);
         check("(?:alpha|[a-z]+)", None);
         check("(?:alpha)+ memory", Some(&["alpha"]));
+        check("Out of memory: Kill(?:ed)? process ", Some(&["Out of memory: Kill"]));
+        check("[a-z]+ kernel BUG at \\S+", Some(&[" kernel BUG at "]));
         check("[0-9]+ of", None);
         check("mkdir .*: [Nn]o space left on device", Some(&["mkdir"]));
     }
