@@ -26,7 +26,7 @@ fn main() {
 
     let mut code = String::from("impl Messages {\n");
     for (key, text) in &first["text"] {
-        let values = values(text);
+        let values = in_order(text);
         let parameters: String =
             values.iter().map(|value| format!(", {value}: impl std::fmt::Display")).collect();
         let arms: String = catalogues
@@ -91,5 +91,16 @@ fn check(catalogues: &[(&str, Catalogue)]) {
 
 /// The names in braces.
 fn values(text: &str) -> BTreeSet<&str> {
-    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
+    in_order(text).into_iter().collect()
+}
+
+/// The names in braces, each once, as they follow each other in the text: the parameters of its function.
+fn in_order(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for (name, _) in text.split('{').skip(1).filter_map(|rest| rest.split_once('}')) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }

@@ -290,7 +290,10 @@ impl Comparison {
                 self.within(*bounds, 100, u128::from(*percent) * u128::from(*whole))
             }
             (Value::Version(version), Literal::Version(other)) => Some(self.holds(version.cmp(other))),
-            (Value::Word(word), Literal::Word(other)) => Some(self.holds(word.cmp(other))),
+            // A field of a log line can be a list, as the hierarchies of one mount: it is equal to each of its parts.
+            (Value::Word(word), Literal::Word(other)) => {
+                Some(word.split(',').any(|part| part == other) != (self == Self::Unequal))
+            }
             _ => Some(self == Self::Unequal),
         }
     }
@@ -346,6 +349,7 @@ mod tests {
                 "used" => Value::count(62_259),
                 "kernel" => Value::Version("4.17".parse().unwrap()),
                 "word" => Value::Word("memory".to_owned()),
+                "list" => Value::Word("memory,hugetlb".to_owned()),
                 _ => {
                     let why = Why { reason: Reason::NotTold, path: String::new(), detail: String::new() };
                     return Err(Missing { fact: name.to_owned(), why });
@@ -431,6 +435,10 @@ mod tests {
             ("kernel < 4.18", Some(true)),
             ("word == memory", Some(true)),
             ("word != memory", Some(false)),
+            ("word == mem", Some(false)),
+            ("list == memory", Some(true)),
+            ("list == hugetlb", Some(true)),
+            ("list != memory", Some(false)),
         ] {
             check(condition, expected);
         }

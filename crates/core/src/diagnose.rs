@@ -63,16 +63,16 @@ fn judge(advisory: &Advisory, snapshot: &Snapshot, knowledge: &KnowledgeBase) ->
         title: advisory.texts[&Language::En].title.clone(),
         verdict,
         evidence: advisory.signs.iter().filter_map(|sign| evidence(sign, &facts, verdict)).collect(),
-        undecided: undecided
-            .into_iter()
-            .map(|(Missing { fact, why }, could_be)| Undecided {
-                fact,
-                could_be,
-                command: command(&why),
-                why,
-            })
-            .collect(),
+        undecided: undecided_list(undecided),
     }
+}
+
+/// What is missing, the worst first, and what is missing for one reason together.
+fn undecided_list(missing: BTreeMap<Missing, Verdict>) -> Vec<Undecided> {
+    let entry = |(Missing { fact, why }, could_be)| Undecided { fact, could_be, command: command(&why), why };
+    let mut list: Vec<Undecided> = missing.into_iter().map(entry).collect();
+    list.sort_by(|a, b| (b.could_be, &a.why, &a.fact).cmp(&(a.could_be, &b.why, &b.fact)));
+    list
 }
 
 /// The sign as evidence, where it holds. What clears a fault is said only of a fault that is clear.
@@ -95,7 +95,11 @@ fn evidence(sign: &Sign, facts: &SnapshotFacts<'_>, verdict: Verdict) -> Option<
     }
     let values: BTreeMap<String, String> =
         readings.iter().map(|(name, reading)| (name.clone(), reading.value.plain())).collect();
-    let from: BTreeSet<&String> = readings.values().flat_map(|reading| &reading.from).collect();
+    // What the sentence shows is what people want to look up; where it shows nothing, what the condition rests on.
+    let shown = text.names();
+    let shows = |name: &String| shown.is_empty() || shown.contains(name.as_str());
+    let from: BTreeSet<&String> =
+        readings.iter().filter(|(name, _)| shows(name)).flat_map(|(_, reading)| &reading.from).collect();
     Some(Evidence {
         sign: sign.name.clone(),
         weight: sign.weight,

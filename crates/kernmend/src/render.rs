@@ -160,8 +160,9 @@ impl Page<'_> {
             let (label, sentence) = self.sentence(finding, evidence);
             text.push_str(&self.line(&label, &sentence, &evidence.from));
         }
-        for undecided in &finding.undecided {
-            text.push_str(&self.undecided(finding, undecided));
+        // Facts that are missing for one reason and could come to one verdict are one line.
+        for alike in finding.undecided.chunk_by(|a, b| (&a.why, a.could_be) == (&b.why, b.could_be)) {
+            text.push_str(&self.undecided(finding, alike));
         }
         if finding.verdict >= Verdict::Exposed {
             text.push_str(&self.line(messages.label_next(), &messages.next_command(&finding.id), &[]));
@@ -179,17 +180,21 @@ impl Page<'_> {
         }
     }
 
-    fn undecided(&self, finding: &Finding, undecided: &Undecided) -> String {
+    fn undecided(&self, finding: &Finding, alike: &[Undecided]) -> String {
         let messages = self.messages;
-        let fact = messages.fact_or_signal(&undecided.fact);
-        let why = messages.why(&undecided.why);
+        let Some(first) = alike.first() else { return String::new() };
+        let mut facts: Vec<String> =
+            alike.iter().map(|undecided| messages.fact_or_signal(&undecided.fact)).collect();
+        facts.dedup();
+        let facts = facts.join(", ");
+        let why = messages.why(&first.why);
         let mut sentence = if finding.verdict == Verdict::Unknown {
-            messages.because(fact, why)
+            messages.because(facts, why)
         } else {
-            messages.could_be(messages.verdict(undecided.could_be).to_lowercase(), fact, why)
+            messages.could_be(messages.verdict(first.could_be).to_lowercase(), facts, why)
         };
-        if !undecided.command.is_empty() {
-            sentence = format!("{sentence}; {}", messages.tells(&undecided.command));
+        if !first.command.is_empty() {
+            sentence = format!("{sentence}; {}", messages.tells(&first.command));
         }
         self.line(messages.label_undecided(), &sentence, &[])
     }

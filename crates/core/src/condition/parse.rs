@@ -247,7 +247,7 @@ mod tests {
         check("seen(x", 6, "`)` is missing at the end");
         check("ü", 0, "`ü` is not the name of a fact");
         check(&"(".repeat(100), 32, "this is nested too deeply");
-        check(&"not ".repeat(100), 128, "this is nested too deeply");
+        check(&"not ".repeat(100), 127, "this is nested too deeply");
     }
 
     #[test]

@@ -422,14 +422,14 @@ impl<'a> SnapshotFacts<'a> {
         })
     }
 
+    /// Whether the kernel prints the lines of the signal.
+    fn is_kernels(&self, signal: &str) -> bool {
+        self.knowledge.signals.signals().iter().any(|known| known.name == signal && known.source == "kernel")
+    }
+
     /// The windows in which lines of the signal would be.
     fn windows(&self, signal: &str) -> impl Iterator<Item = &'a LogWindow> {
-        let kernel = self
-            .knowledge
-            .signals
-            .signals()
-            .iter()
-            .any(|known| known.name == signal && known.source == "kernel");
+        let kernel = self.is_kernels(signal);
         self.snapshot.logs.iter().filter(move |window| match window.kind {
             LogKind::Kernel => kernel,
             LogKind::System => true,
@@ -588,7 +588,7 @@ impl Facts for SnapshotFacts<'_> {
             fact: signal.to_owned(),
             why: obstacle.unwrap_or(Why {
                 reason: Reason::NotCaptured,
-                path: "/dev/kmsg".to_owned(),
+                path: if self.is_kernels(signal) { "/dev/kmsg" } else { "/var/log/messages" }.to_owned(),
                 detail: String::new(),
             }),
         });
