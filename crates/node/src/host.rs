@@ -90,7 +90,10 @@ fn why(errno: Errno, path: &str) -> Why {
         Errno::TIMEDOUT => Reason::DeadlineExceeded,
         _ => Reason::ReadFailed,
     };
-    Why { reason, path: path.to_owned(), detail: std::io::Error::from(errno).to_string() }
+    let said = std::io::Error::from(errno).to_string();
+    // The number says nothing that the words don't.
+    let detail = said.split(" (os error").next().unwrap_or_default().to_owned();
+    Why { reason, path: path.to_owned(), detail }
 }
 
 /// What was read of a file.
