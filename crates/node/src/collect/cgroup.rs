@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use kernmend_core::document::snapshot::{
-    AccountingCounts, CgroupMode, Cgroups, Controller, MemoryHierarchy, SlabCaches,
+    AccountingCounts, CgroupMode, Cgroups, Controller, MemoryHierarchy, Origin, SlabCaches,
 };
 use kernmend_core::document::{Bounds, Fact, Reason};
 use kernmend_core::slab::SlabCount;
@@ -42,7 +42,7 @@ pub(super) struct CgroupsAndSlab {
     pub(super) slab: Fact<SlabCaches>,
 }
 
-pub(super) fn collect(host: &Host) -> CgroupsAndSlab {
+pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
     let mounts = mounts(host);
     let controllers = host.text("/proc/cgroups", SMALL).parse(|text| parse_controllers(text));
     let place = memory_place(host, &mounts);
@@ -83,7 +83,7 @@ struct Mount {
     options: Vec<String>,
 }
 
-fn mounts(host: &Host) -> Fact<Vec<Mount>> {
+fn mounts(host: &Host<'_>) -> Fact<Vec<Mount>> {
     let mut first = None;
     for path in MOUNTS {
         let fact = host.text(path, LARGE).map(|text| parse_mounts(&text));
@@ -141,7 +141,7 @@ fn parse_controllers(text: &str) -> Result<BTreeMap<String, Controller>, String>
 }
 
 /// Where the memory controller is mounted.
-fn memory_place(host: &Host, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
+fn memory_place(host: &Host<'_>, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
     let Fact::Known { value: mounts, from } = mounts else {
         return mounts.clone().parse(|_| Err(String::new()));
     };
@@ -166,7 +166,7 @@ fn memory_place(host: &Host, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
 }
 
 /// `nr_dying_descendants` of the version 2 root.
-fn dying(host: &Host, memory: &Fact<MemoryHierarchy>) -> Fact<u64> {
+fn dying(host: &Host<'_>, memory: &Fact<MemoryHierarchy>) -> Fact<u64> {
     let Fact::Known { value: MemoryHierarchy { version: 2, path, .. }, .. } = memory else {
         return Fact::Absent { from: memory.from().to_owned() };
     };
@@ -198,8 +198,8 @@ enum Accounting {
 }
 
 /// The walk over all memory cgroups.
-struct Walk<'a, 'b> {
-    host: &'a Host,
+struct Walk<'a, 'b, 'h> {
+    host: &'a Host<'h>,
     path: String,
     version: u8,
     slab: &'a mut Option<SlabCount<'b>>,
@@ -211,8 +211,8 @@ struct Walk<'a, 'b> {
     full_parent_has_on: bool,
 }
 
-impl<'a, 'b> Walk<'a, 'b> {
-    fn new(host: &'a Host, place: &Mount, slab: &'a mut Option<SlabCount<'b>>) -> Self {
+impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
+    fn new(host: &'a Host<'h>, place: &Mount, slab: &'a mut Option<SlabCount<'b>>) -> Self {
         Self {
             host,
             path: place.path.clone(),
@@ -229,7 +229,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn run(mut self) -> (MemoryHierarchy, u64) {
         self.counts.files = self.version == 1 && self.has_kmem_files();
         self.descend();
-        let captured = self.host.captured_count("dirs_in_memory_hierarchy");
+        let captured = captured_count(self.host, "dirs_in_memory_hierarchy");
         let directories = match captured {
             Some(all) if all >= self.directories => Bounds::exact(all),
             _ => {
@@ -291,7 +291,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             Answer::Got(children) => {
                 self.incomplete |= children.cut;
                 // A leaf needs no level of its own.
-                (!children.is_empty()).then(|| Level { children, next: 0, path_len: path.len() })
+                (!children.is_empty()).then_some(Level { children, next: 0, path_len: path.len() })
             }
             // A cgroup may be removed between being listed and being looked at.
             Answer::Absent => None,
@@ -341,6 +341,16 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 }
 
+/// A number that a captured root gives of a hierarchy of which it kept only a part.
+fn captured_count(host: &Host<'_>, name: &str) -> Option<u64> {
+    if host.origin() != Origin::Directory {
+        return None;
+    }
+    let counts = host.text("/_counts.txt", SMALL);
+    let line = |line: &str| line.trim().strip_prefix(name)?.trim().parse().ok();
+    counts.value()?.lines().find_map(line)
+}
+
 struct Level {
     children: Listing,
     next: usize,
@@ -349,7 +359,7 @@ struct Level {
 
 /// Asks a cgroup. On 3.10 slabinfo has a header of two lines once accounting is on and answers EIO before; from 5.9 on it is
 /// always empty, and only a usage above 0 tells.
-fn accounting(host: &Host, path: &str) -> (Accounting, String) {
+fn accounting(host: &Host<'_>, path: &str) -> (Accounting, String) {
     let slabinfo = format!("{path}/memory.kmem.slabinfo");
     let answer = host.read(&slabinfo, SMALL);
     if let Answer::Got(content) = &answer
