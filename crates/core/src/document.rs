@@ -326,6 +326,8 @@ pub enum Reason {
     Malformed,
     /// It did not answer before its deadline.
     DeadlineExceeded,
+    /// It takes long to read, and was left out on request.
+    LeftOut,
     /// This kernel or this machine has no way to tell.
     NotTold,
     /// Facts contradict each other.
