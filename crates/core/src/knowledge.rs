@@ -2,6 +2,7 @@
 //! read from texts that the caller hands over, raw to checked; it decides nothing about a machine.
 
 pub mod advisory;
+pub mod expression;
 pub mod feature;
 pub mod problem;
 pub mod range;
