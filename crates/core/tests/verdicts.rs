@@ -19,11 +19,15 @@ use kernmend_core::document::report::{Finding, Verdict};
 use kernmend_core::knowledge::KnowledgeBase;
 use node::Node;
 
-/// What the advisory means for the node.
+/// What the advisory means for the node. A sentence in whose place for a value nothing stands is a fault of its own.
 fn judge(node: &Node, advisory: &str) -> Finding {
     let report = diagnose(&Document::new(node.snapshot.clone(), None), &KnowledgeBase::embedded());
     let finding = report.body.findings.into_iter().find(|finding| finding.name == advisory);
-    finding.expect("a report has a finding of every advisory")
+    let finding = finding.expect("a report has a finding of every advisory");
+    for evidence in &finding.evidence {
+        assert!(!evidence.text.contains('?'), "{evidence:#?}");
+    }
+    finding
 }
 
 /// Holds that the advisory has this verdict for the node of `row`.

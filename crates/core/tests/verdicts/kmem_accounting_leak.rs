@@ -308,6 +308,10 @@ fn the_forecast_is_an_average_since_boot() {
     let forecast = found.evidence.iter().find(|evidence| evidence.sign == "leak-forecast").expect("it holds");
     assert_eq!(forecast.values["leak_rate"], "100");
     assert_eq!(forecast.values["exhaustion_date"], "2025-08-30");
+    let mut undated = node;
+    undated.snapshot.collected_at = Node::unknown().snapshot.collected_at;
+    let shown = judge(&undated, ADVISORY).evidence;
+    assert!(shown.iter().all(|evidence| evidence.sign != "leak-forecast"), "no clock: {shown:#?}");
     let cut = on(EL7_3).dead_ids(at_least(1_000)).uptime(864_000);
     let shown = judge(&cut, ADVISORY).evidence;
     assert!(shown.iter().all(|evidence| evidence.sign != "leak-forecast"), "bounds give no date: {shown:#?}");
@@ -340,4 +344,23 @@ fn other_lines_do_not_name_the_leak() {
     ] {
         check_signs(row, &Node::unknown().log(with(system_log(), run)), ADVISORY, Unknown, &[]);
     }
+}
+
+#[test]
+fn of_many_runs_the_last_is_shown() {
+    let run = |cache, span| {
+        let fields = [("cache", cache), ("memcg", "7"), ("cgroup", "pod1"), ("gfp", "0xd0")];
+        hit("slub-failure", &fields, 1, Some(span))
+    };
+    let log = with(with(system_log(), run("dentry", (500, 900))), run("kmalloc-64", (950, 960)));
+    let node = on(EL7_3).dead_ids(dead(0)).uptime(1_000).log(with(log, run("inode_cache", (600, 700))));
+    let found = judge(&node, ADVISORY).evidence;
+    let shown = found.iter().find(|evidence| evidence.sign == "slub-failures").expect("it holds");
+    assert_eq!((shown.values["cache"].as_str(), shown.values["ago"].as_str()), ("kmalloc-64", "40"));
+}
+
+#[test]
+fn many_live_cgroups_of_another_kernel_are_no_evidence_of_the_leak() {
+    let node = Node::unknown().kernel("6.1.0-26-amd64").v2(63_000, 0);
+    check_signs("version 2", &node, ADVISORY, Clear, &["not-affected"]);
 }
