@@ -584,7 +584,11 @@ impl Facts for SnapshotFacts<'_> {
                 obstacle.get_or_insert_with(|| gap.clone());
             } else if window.covers_boot.value() != Some(&true) {
                 obstacle.get_or_insert_with(|| Why {
-                    reason: if window.cut { Reason::Cut } else { Reason::NotTold },
+                    reason: if window.covers_boot.value() == Some(&false) {
+                        Reason::Cut
+                    } else {
+                        Reason::NotTold
+                    },
                     path: window.log.clone(),
                     detail: String::new(),
                 });

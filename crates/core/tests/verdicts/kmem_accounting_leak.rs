@@ -227,7 +227,7 @@ fn nokmem_counts_where_the_kernel_has_a_parser_for_it() {
         &given(off(EL7_3)),
         ADVISORY,
         Exposed,
-        &["accounting-off", "nokmem-ignored"],
+        &["accounting-off", "switchers-not-told", "nokmem-ignored"],
     );
     check_signs(
         "without parser, on",

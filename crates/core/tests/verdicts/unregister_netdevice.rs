@@ -1,11 +1,11 @@
 //! The rows of `unregister-netdevice`: episodes by length and end, tasks that are stuck, and what the log covers.
 
-use kernmend_core::document::Fact;
 use kernmend_core::document::report::Verdict::{Active, Clear, Critical, Exposed, Unknown};
 use kernmend_core::document::snapshot::Hit;
+use kernmend_core::document::{Fact, Reason};
 
 use crate::node::{Node, hit, kernel_log, system_log, with};
-use crate::{check, check_open, check_signs};
+use crate::{check, check_open, check_signs, judge};
 
 const ADVISORY: &str = "unregister-netdevice";
 const OLD: &str = "3.10.0-693.el7.x86_64";
@@ -125,6 +125,10 @@ fn a_log_that_is_missing_or_does_not_cover_the_boot_clears_nothing() {
             check_open(&format!("{row}: {release}"), &with_log(release), ADVISORY, verdict, &open);
         }
     }
+    let mut late = kernel_log();
+    late.covers_boot = Fact::known(false, "/var/log/kern.log");
+    let open = judge(&node(NEW).log(late), ADVISORY).undecided;
+    assert_eq!(open[0].why.reason, Reason::Cut, "a part of the log is there");
     check("no kernel", &Node::unknown().uptime(NOW).log(kernel_log()), ADVISORY, Unknown);
 }
 
