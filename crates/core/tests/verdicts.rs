@@ -13,15 +13,20 @@ mod node;
 #[path = "verdicts/unregister_netdevice.rs"]
 mod unregister_netdevice;
 
+use std::sync::LazyLock;
+
 use kernmend_core::diagnose::diagnose;
 use kernmend_core::document::Document;
 use kernmend_core::document::report::{Finding, Verdict};
 use kernmend_core::knowledge::KnowledgeBase;
 use node::Node;
 
+/// Read once: its signals are compiled to automata.
+static KNOWLEDGE: LazyLock<KnowledgeBase> = LazyLock::new(KnowledgeBase::embedded);
+
 /// What the advisory means for the node. A sentence in whose place for a value nothing stands is a fault of its own.
 fn judge(node: &Node, advisory: &str) -> Finding {
-    let report = diagnose(&Document::new(node.snapshot.clone(), None), &KnowledgeBase::embedded());
+    let report = diagnose(&Document::new(node.snapshot.clone(), None), &KNOWLEDGE);
     let finding = report.body.findings.into_iter().find(|finding| finding.name == advisory);
     let finding = finding.expect("a report has a finding of every advisory");
     for evidence in &finding.evidence {
@@ -55,7 +60,7 @@ fn check_signs(row: &str, node: &Node, advisory: &str, expected: Verdict, signs:
 
 #[test]
 fn of_a_node_of_which_nothing_is_known_nothing_is_said() {
-    let report = diagnose(&Document::new(Node::unknown().snapshot, None), &KnowledgeBase::embedded());
+    let report = diagnose(&Document::new(Node::unknown().snapshot, None), &KNOWLEDGE);
     for finding in &report.body.findings {
         assert_eq!(finding.verdict, Verdict::Unknown, "{finding:#?}");
         assert!(finding.evidence.is_empty(), "{finding:#?}");
