@@ -82,7 +82,8 @@ fn the_worst_of_several_episodes_decides() {
 fn stuck_tasks_count_together_with_a_line() {
     let stuck = |seconds| node(NEW).stuck(seconds);
     let line = || with(kernel_log(), episode(0, 9_000));
-    check("60 s and a line", &stuck(Some(60)).log(line()), ADVISORY, Critical);
+    let signs = ["tasks-stuck", "wait-beside-stuck-tasks"];
+    check_signs("60 s and a line", &stuck(Some(60)).log(line()), ADVISORY, Critical, &signs);
     check("59 s and a line", &stuck(Some(59)).log(line()), ADVISORY, Exposed);
     check_open(
         "not timed, and a line",
@@ -91,6 +92,7 @@ fn stuck_tasks_count_together_with_a_line() {
         Exposed,
         &[("stuck_netns_seconds", Critical)],
     );
+    check_signs("not timed", &stuck(None).log(line()), ADVISORY, Exposed, &["transient-wait"]);
     check("60 s, no line", &stuck(Some(60)).log(kernel_log()), ADVISORY, Clear);
     let old = with(kernel_log(), episode(0, i64::from(NOW) + 50));
     check("60 s, a line before the boot", &stuck(Some(60)).log(old), ADVISORY, Clear);
