@@ -35,14 +35,17 @@ fn root() -> PathBuf {
 
 fn directories(path: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("list `{}`: {error}", path.display()));
-    let mut found: Vec<PathBuf> =
-        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("the folder can be read to its end").path())
+        .filter(|path| path.is_dir())
+        .collect();
     found.sort();
     found
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap().to_str().unwrap().to_owned()
+    let name = path.file_name().and_then(std::ffi::OsStr::to_str);
+    name.expect("cases have names in ASCII").to_owned()
 }
 
 /// Reads `active row 4`.

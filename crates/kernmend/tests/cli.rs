@@ -236,14 +236,17 @@ fn schemas_are_printed() {
     }
 }
 
+/// Writes a file below a folder.
+fn put(dir: &TempDir, path: &str, text: &str) {
+    let path: PathBuf = dir.path().join(path);
+    fs::create_dir_all(path.parent().expect("it is below the folder")).expect("the folder is ours");
+    fs::write(path, text).expect("the folder is ours");
+}
+
 /// A folder with knowledge files.
 fn knowledge(files: &[(&str, &str)]) -> TempDir {
-    let dir = TempDir::new().unwrap();
-    for (path, text) in files {
-        let path: PathBuf = dir.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
+    let dir = TempDir::new().expect("there is room for temporary files");
+    files.iter().for_each(|(path, text)| put(&dir, path, text));
     dir
 }
 
@@ -310,11 +313,7 @@ fn knowledge_from_a_folder_takes_the_place_of_what_is_built_in() {
 fn what_a_machine_says_never_reaches_the_terminal_raw() {
     let dir = TempDir::new().unwrap();
     let evil = "\u{1b}]0;owned\u{7}\u{1b}[31m\u{202e}\u{9b}2J";
-    let put = |path: &str, text: &str| {
-        let path = dir.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    let put = |path: &str, text: &str| put(&dir, path, text);
     put("etc/hostname", &format!("node{evil}\n"));
     put("etc/os-release", &format!("ID=x\nPRETTY_NAME=\"Evil {evil} Linux\"\n"));
     put("proc/sys/kernel/osrelease", &format!("3.10.0-514.el7.x86_64{evil}\n"));
