@@ -169,13 +169,13 @@ fn continuations_are_those_of_the_same_speaker() {
     check(
         format!("{slub}{slub}{}{}", cache("a(1:x)"), cache("b")),
         &[
-            "slub-failure cache=a cgroup=x gfp=0xd0 memcg=1 wording=plain x1",
+            "slub-failure cache=a cgroup=x gfp=0xd0 memcg=1 owner=other wording=plain x1",
             "slub-failure cache=b gfp=0xd0 memcg=none wording=plain x1",
         ],
     );
     check(
         format!("{slub}Nov 24 07:51:29 n other:   cache: b, object size: 1\n{}", cache("a(1:x)")),
-        &["slub-failure cache=a cgroup=x gfp=0xd0 memcg=1 wording=plain x1"],
+        &["slub-failure cache=a cgroup=x gfp=0xd0 memcg=1 owner=other wording=plain x1"],
     );
     check(
         format!("{slub}{}{}", "kernel: -\n".repeat(9), cache("a")),

@@ -323,7 +323,13 @@ fn with_nothing_but_a_log_the_leak_is_named_as_a_candidate() {
     check_signs("a mkdir", &log(enospc()), ADVISORY, Unknown, &["mkdir-enospc"]);
     let enomem = hit("cgroup-mkdir-enomem", &[("hierarchy", "memory")], 1, None);
     check_signs("a mkdir without a time", &log(enomem), ADVISORY, Unknown, &["mkdir-enomem"]);
-    let of_a_cgroup = [("cache", "dentry"), ("memcg", "7"), ("cgroup", "pod1"), ("gfp", "0xd0")];
+    let of_a_cgroup = [
+        ("cache", "dentry"),
+        ("memcg", "7"),
+        ("cgroup", "pod1"),
+        ("owner", "container"),
+        ("wording", "plain"),
+    ];
     let slub = hit("slub-failure", &of_a_cgroup, 4, Some((500, 600)));
     check_signs("SLUB", &log(slub.clone()), ADVISORY, Unknown, &["slub-failures"]);
     let kernel = Node::unknown().log(with(kernel_log(), slub));
@@ -334,6 +340,11 @@ fn with_nothing_but_a_log_the_leak_is_named_as_a_candidate() {
 fn other_lines_do_not_name_the_leak() {
     for (row, run) in [
         ("SLUB without a cgroup", hit("slub-failure", &[("cache", "dentry"), ("memcg", "none")], 9, None)),
+        (
+            "SLUB in the wording of 4.6",
+            hit("slub-failure", &[("owner", "container"), ("wording", "named")], 9, None),
+        ),
+        ("SLUB of no container", hit("slub-failure", &[("owner", "other"), ("wording", "plain")], 9, None)),
         ("SLUB without a cache", hit("slub-failure", &[("gfp", "0xd0")], 9, None)),
         ("another hierarchy", hit("cgroup-mkdir-enospc", &[("hierarchy", "pids")], 9, None)),
         ("version 2", hit("cgroup-mkdir-enospc", &[("hierarchy", "unified")], 9, None)),
@@ -349,7 +360,13 @@ fn other_lines_do_not_name_the_leak() {
 #[test]
 fn of_many_runs_the_last_is_shown() {
     let run = |cache, span| {
-        let fields = [("cache", cache), ("memcg", "7"), ("cgroup", "pod1"), ("gfp", "0xd0")];
+        let fields = [
+            ("cache", cache),
+            ("memcg", "7"),
+            ("cgroup", "pod1"),
+            ("owner", "container"),
+            ("wording", "plain"),
+        ];
         hit("slub-failure", &fields, 1, Some(span))
     };
     let log = with(with(system_log(), run("dentry", (500, 900))), run("kmalloc-64", (950, 960)));

@@ -250,11 +250,17 @@ pub(crate) fn with(mut log: LogWindow, hit: Hit) -> LogWindow {
 
 /// Lines of a signal, the first and the last at these seconds since [`BOOT`].
 pub(crate) fn hit(signal: &str, fields: &[(&str, &str)], count: u64, span: Option<(i64, i64)>) -> Hit {
+    let mut fields: BTreeMap<String, String> =
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    // What the scanner finds in the wordings of the time.
+    if signal.starts_with("cgroup-mkdir") {
+        fields.entry("wording".to_owned()).or_insert_with(|| "other".to_owned());
+    }
     let moment =
         |seconds: i64| Moment { uptime_ms: Some(seconds * 1000), unix_ms: Some((BOOT + seconds) * 1000) };
     Hit {
         signal: signal.to_owned(),
-        fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        fields,
         count,
         first: span.map(|(first, _)| moment(first)),
         last: span.map(|(_, last)| moment(last)),
