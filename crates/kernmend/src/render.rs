@@ -160,9 +160,7 @@ impl Page<'_> {
             let (label, sentence) = self.sentence(finding, evidence);
             text.push_str(&self.line(&label, &sentence, &evidence.from));
         }
-        for sentence in self.undecided(finding) {
-            text.push_str(&self.line(messages.label_undecided(), &sentence, &[]));
-        }
+        text.push_str(&self.undecided(finding));
         if finding.verdict >= Verdict::Exposed {
             text.push_str(&self.line(messages.label_next(), &messages.next_command(&finding.id), &[]));
         }
@@ -179,23 +177,23 @@ impl Page<'_> {
         }
     }
 
-    /// What is missing: facts that are missing for one reason, and could come to one verdict, in one sentence. Of a finding
-    /// that is unknown the verdict that it could come to says nothing.
-    fn undecided(&self, finding: &Finding) -> Vec<String> {
+    /// What is missing, and the commands that would tell. Facts that are missing for one reason and could come to one
+    /// verdict are one sentence; of a finding that is unknown, the verdict that it could come to says nothing.
+    fn undecided(&self, finding: &Finding) -> String {
         let messages = self.messages;
         let could_be = |undecided: &Undecided| {
             (finding.verdict != Verdict::Unknown).then_some(Reverse(undecided.could_be))
         };
-        let mut alike: BTreeMap<_, (BTreeSet<String>, &str)> = BTreeMap::new();
+        let mut alike: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+        let mut commands = BTreeSet::new();
         for undecided in &finding.undecided {
-            let key = (could_be(undecided), &undecided.why);
-            let (facts, _) = alike.entry(key).or_insert_with(|| (BTreeSet::new(), &undecided.command));
+            let facts = alike.entry((could_be(undecided), &undecided.why)).or_default();
             facts.insert(messages.fact_or_signal(&undecided.fact));
+            commands.insert(undecided.command.as_str());
         }
-        let sentence = |((could_be, why), (facts, command)): (
-            (Option<Reverse<Verdict>>, &Why),
-            (BTreeSet<String>, &str),
-        )| {
+        commands.remove("");
+        let mut text = String::new();
+        for ((could_be, why), facts) in alike {
             let facts = facts.into_iter().collect::<Vec<_>>().join(", ");
             let why = messages.why(why);
             let sentence = match could_be {
@@ -204,9 +202,13 @@ impl Page<'_> {
                 }
                 None => messages.because(facts, why),
             };
-            if command.is_empty() { sentence } else { format!("{sentence}; {}", messages.tells(command)) }
-        };
-        alike.into_iter().map(sentence).collect()
+            text.push_str(&self.line(messages.label_undecided(), &sentence, &[]));
+        }
+        if !commands.is_empty() {
+            let commands = commands.into_iter().collect::<Vec<_>>().join(", ");
+            text.push_str(&self.line(messages.label_tells(), &commands, &[]));
+        }
+        text
     }
 
     /// A labelled sentence, broken at the width, with its sources behind it or below.
