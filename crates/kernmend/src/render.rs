@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use kernmend_core::document::report::{Evidence, Finding, NodeSummary, Report, Undecided, Verdict};
-use kernmend_core::document::{Fact, Why, is_invisible};
+use kernmend_core::document::{Fact, is_invisible};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::advisory::Advisory;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};

@@ -287,8 +287,8 @@ fn every_problem_of_a_knowledge_folder_is_told_with_its_place() {
     cause: advisories/memory/KM-9001-a-fault.md:11:8: there is no fact `no_such_fact`
     cause: advisories/memory/KM-9001-a-fault.md:16:6: `awful` is not a verdict
     cause: advisories/memory/KM-9001-a-fault.md:17:18: the name of a fact is missing at the end
-    cause: advisories/memory/KM-9001-a-fault.md:19:1: the headings are to be What you see, Why it happens, How kernmend tells, Ways out, Sources, and there are none
-    cause: advisories/memory/KM-9001-a-fault.zh.md:4:1: the headings are 现象, 原因, 如何判断, 出路, 来源, and not 
+    cause: advisories/memory/KM-9001-a-fault.md:19:1: the headings are to be What you see, Why it happens, How kernmend tells, Ways out, Sources, and there are What you see
+    cause: advisories/memory/KM-9001-a-fault.zh.md:4:1: the headings are to be 现象, 原因, 如何判断, 出路, 来源, and there are none
     cause: notes.txt:1:1: this is not the place of a knowledge file
     ");
 }
