@@ -9,7 +9,7 @@ use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::scan::{Clock, Scan, Scanner};
 
 use super::SMALL;
-use crate::host::{Answer, Host, Known, Log, WindowReading};
+use crate::host::{Answer, Host, Known, Log, Want, WindowReading};
 
 /// The newest part of each log that is scanned.
 const NEWEST: u64 = 64 << 20;
@@ -31,8 +31,12 @@ const FILES: &[(&str, LogKind)] = &[
     ("/var/lib/rancher/rke2/agent/logs/kubelet.log", LogKind::Program),
 ];
 
-/// Where the journal's own files are: they are read by its own program.
+/// Where the journal's own files are, in one folder for each machine: they are read by its own program.
 const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
+
+/// A folder of journals has one machine's own and perhaps those of machines that send theirs; whether there is any is
+/// all that is asked.
+const MAX_JOURNALS: usize = 16;
 
 /// Collects every log that there is.
 pub(super) fn collect(
@@ -73,7 +77,7 @@ pub(super) fn collect(
             host.window(Log::File(path), NEWEST, &mut |bytes| scanner.push(bytes))
         });
     }
-    if JOURNALS.iter().any(|path| host.exists(path).got().is_some()) {
+    if JOURNALS.iter().any(|path| has_journal(host, path)) {
         for (known, kind) in
             [(Known::JournalKernel, LogKind::Kernel), (Known::JournalUnits, LogKind::Program)]
         {
@@ -82,6 +86,15 @@ pub(super) fn collect(
         }
     }
     logs
+}
+
+/// Whether a folder holds a journal. Packages make an empty one, also where no journal is ever written.
+fn has_journal(host: &Host, path: &str) -> bool {
+    match host.list(path, Want::Directories, MAX_JOURNALS) {
+        Answer::Got(listing) => !listing.is_empty(),
+        Answer::Absent | Answer::NotCaptured => false,
+        Answer::Failed(_) => true,
+    }
 }
 
 /// The journal is read by its own program, which only a live machine has.
@@ -100,26 +113,9 @@ fn journal(host: &Host, known: &Known, scanner: &mut Scanner<'_>) -> Answer<Wind
 
 fn window(log: &str, kind: LogKind, reading: WindowReading, scan: Scan, boot: Option<i64>) -> LogWindow {
     let covers_boot = covers_boot(log, &reading, &scan, boot);
-    let mut gaps = reading.gaps;
-    if scan.dropped_hits > 0 {
-        gaps.push(Why {
-            reason: Reason::Cut,
-            path: log.to_owned(),
-            detail: format!("{} runs", scan.dropped_hits),
-        });
-    }
-    LogWindow {
-        log: log.to_owned(),
-        kind,
-        sources: reading.sources,
-        bytes: scan.bytes,
-        cut: reading.cut,
-        covers_boot,
-        first: scan.first,
-        last: scan.last,
-        hits: scan.hits,
-        gaps,
-    }
+    let mut window = scan.into_window(log, kind);
+    window.gaps.splice(0..0, reading.gaps);
+    LogWindow { sources: reading.sources, cut: reading.cut, covers_boot, ..window }
 }
 
 /// A log that is there and can't be read.
