@@ -18,6 +18,7 @@ usage: cargo xtask TASK
   test            installs what the tests need, then runs all of them (root)
   bench [NAME…]   times kernmend beside a peer and prints the ratios (root)
   schema          writes schemas/ from the documents
+  sweep DIR       holds the engine against a folder of real inputs, row by row
 ";
 
 /// Wrong usage has the exit code that kernmend itself gives it.
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         ["test"] => |workspace, _| task::test::run(workspace),
         ["schema"] => |workspace, _| task::schema::run(workspace),
         ["bench", ..] => task::bench::run,
+        ["sweep", _, ..] => task::sweep::run,
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

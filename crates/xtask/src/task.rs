@@ -5,4 +5,5 @@ pub(crate) mod check;
 pub(crate) mod dependencies;
 pub(crate) mod release;
 pub(crate) mod schema;
+pub(crate) mod sweep;
 pub(crate) mod test;
