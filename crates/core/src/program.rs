@@ -23,7 +23,8 @@ use crate::document::snapshot::Class;
 use version::Era;
 
 /// How much of a file was searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Extent {
     /// All of it, so that a marker that was not seen isn't there.
     Whole,
@@ -32,7 +33,8 @@ pub enum Extent {
 }
 
 /// What kind of file it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Form {
     /// An ELF program whose tables and segments all lie in the file.
     Program,
@@ -45,7 +47,7 @@ pub enum Form {
 }
 
 /// What tells that a file was made by the Go toolchain.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GoSigns {
     /// It has the note with Go's build id.
     pub build_id: bool,
@@ -64,7 +66,7 @@ impl GoSigns {
 }
 
 /// What was seen in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// The markers that occur in it.
     pub markers: Markers,

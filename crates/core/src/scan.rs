@@ -13,6 +13,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use regex::bytes::Captures;
+use serde::{Deserialize, Serialize};
 
 use crate::document::snapshot::{Hit, LogKind, LogWindow, Moment};
 use crate::document::{Fact, Reason, Why};
@@ -43,7 +44,7 @@ const WAITING_MAX: usize = 8;
 const BOOT_MS: i64 = 5000;
 
 /// What was found in a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "a scan has no effect but its result"]
 pub struct Scan {
     /// Bytes that were looked at.

@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
 #[derive(Debug)]
 pub(crate) enum Asked {
     Check(Check),
+    Collect(Collect),
+    /// What a worker process does: answer questions about this root.
+    Answer(PathBuf),
     Explain(Option<String>),
     Schema(String),
 }
@@ -36,11 +39,21 @@ pub(crate) struct Check {
     pub(crate) verbose: bool,
 }
 
+/// The arguments of `collect`.
+#[derive(Debug)]
+pub(crate) struct Collect {
+    /// The directory that is read; the machine, where there is none.
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) output: PathBuf,
+    pub(crate) redact: bool,
+}
+
 /// What is to be judged.
 #[derive(Debug)]
 pub(crate) enum Source {
     Live,
     Root(PathBuf),
+    Archive(PathBuf),
     Snapshot(PathBuf),
 }
 
@@ -68,16 +81,14 @@ pub(crate) fn command(messages: Messages) -> Command {
     let text = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help);
     let choice = |values: &'static [&'static str]| ValueParser::from(PossibleValuesParser::new(values));
     let path = || ValueParser::path_buf();
+    let root = || text("root", messages.option_root()).value_name("DIR").value_parser(path());
+    let file = |name, help| text(name, help).value_name("FILE").value_parser(path());
     let check = Command::new("check")
         .about(messages.about_check())
         .after_help(messages.exit_codes())
-        .arg(text("root", messages.option_root()).value_name("DIR").value_parser(path()))
-        .arg(
-            text("snapshot", messages.option_snapshot())
-                .value_name("FILE")
-                .value_parser(path())
-                .conflicts_with("root"),
-        )
+        .arg(root())
+        .arg(file("archive", messages.option_archive()).conflicts_with("root"))
+        .arg(file("snapshot", messages.option_snapshot()).conflicts_with_all(["root", "archive"]))
         .arg(
             text("output", messages.option_output())
                 .short('o')
@@ -96,6 +107,12 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .default_value("kernmend"),
         )
         .arg(text("verbose", messages.option_verbose()).short('v').action(ArgAction::SetTrue));
+    let collect = Command::new("collect")
+        .about(messages.about_collect())
+        .arg(root())
+        .arg(file("output", messages.option_capture()).short('o').required(true))
+        .arg(text("redact", messages.option_redact()).action(ArgAction::SetTrue));
+    let answer = Command::new("answer").hide(true).arg(root().required(true));
     let explain = Command::new("explain")
         .about(messages.about_explain())
         .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_fault()));
@@ -124,7 +141,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path())
                 .global(true),
         )
-        .subcommands([check, explain, schema])
+        .subcommands([check, collect, explain, schema, answer])
 }
 
 impl Arguments {
@@ -136,10 +153,11 @@ impl Arguments {
         let for_problem_detector = name == "check" && word("exit-code-scheme").as_deref() == Some("npd");
         let command = match name {
             "check" => Asked::Check(Check {
-                source: match (path("root"), path("snapshot")) {
-                    (Some(root), _) => Source::Root(root),
-                    (None, Some(snapshot)) => Source::Snapshot(snapshot),
-                    (None, None) => Source::Live,
+                source: match (path("root"), path("archive"), path("snapshot")) {
+                    (Some(root), ..) => Source::Root(root),
+                    (_, Some(archive), _) => Source::Archive(archive),
+                    (.., Some(snapshot)) => Source::Snapshot(snapshot),
+                    (None, None, None) => Source::Live,
                 },
                 output: match word("output").as_deref() {
                     Some("json") => Output::Json,
@@ -154,6 +172,12 @@ impl Arguments {
                 only: given.get_many::<String>("only").unwrap_or_default().cloned().collect(),
                 verbose: given.get_flag("verbose"),
             }),
+            "collect" => Asked::Collect(Collect {
+                root: path("root"),
+                output: path("output").expect("clap requires it"),
+                redact: given.get_flag("redact"),
+            }),
+            "answer" => Asked::Answer(path("root").expect("clap requires it")),
             "explain" => Asked::Explain(word("fault")),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };

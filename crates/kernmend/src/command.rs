@@ -1,8 +1,11 @@
 //! The commands, one a file: each calls what does the work and hands the result to `render`.
 
+mod answer;
 mod check;
+mod collect;
 mod explain;
 mod schema;
+mod source;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,6 +27,8 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
     };
     match &arguments.command {
         Asked::Check(check) => check::run(check, &knowledge, messages),
+        Asked::Collect(collect) => collect::run(collect, &knowledge, messages),
+        Asked::Answer(root) => answer::run(root, &knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }

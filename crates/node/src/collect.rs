@@ -11,9 +11,10 @@ mod restart;
 mod simple;
 
 use kernmend_core::document::snapshot::Snapshot;
-use kernmend_core::knowledge::KnowledgeBase;
 
+pub(crate) use self::kernel::OPTIONS;
 use self::process::Processes;
+pub(crate) use self::program::names_program;
 use crate::host::Host;
 
 /// Small files of `/proc`, `/sys` and `/etc`.
@@ -25,16 +26,18 @@ const LARGE: usize = 4 << 20;
 
 /// Reads all facts of the machine.
 #[must_use]
-pub fn collect(host: &Host, knowledge: &KnowledgeBase) -> Snapshot {
+pub fn collect(host: &Host<'_>) -> Snapshot {
+    // Asked first: what is to be redacted is learnt from it.
+    let hostname = simple::hostname(host);
     let kernel = kernel::collect(host);
     let distribution = distribution::collect(host);
     let collected_at = kernel::moment(&kernel);
     let processes = Processes::read(host);
     let cgroups = cgroup::collect(host);
-    let logs = log::collect(host, knowledge, &kernel, &collected_at);
+    let logs = log::collect(host, &kernel, &collected_at);
     Snapshot {
         origin: host.origin(),
-        hostname: simple::hostname(host),
+        hostname,
         collected_at,
         restart: restart::collect(host, &distribution, &processes),
         stuck_tasks: processes.stuck_in_netns(host, &logs),

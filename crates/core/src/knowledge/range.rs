@@ -43,7 +43,7 @@ impl Range {
             match version.parse() {
                 Ok(version) => bases.push((comparison, version)),
                 Err(_) => {
-                    problems.add(&bound.place, format!("`{version}` is not an upstream kernel version"))
+                    problems.add(&bound.place, format!("`{version}` is not an upstream kernel version"));
                 }
             }
         }

@@ -1,8 +1,10 @@
 //! Go build information as text: module path, modules with their replacements, and the settings of the build. It
 //! doesn't find the text in a file, and it draws no conclusion from it.
 
+use serde::{Deserialize, Serialize};
+
 /// A Go module as build information names it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// The module's path.
     pub path: String,
@@ -23,7 +25,7 @@ impl Module {
 }
 
 /// What Go's toolchain notes about a build: since Go 1.13 with modules, since 1.18 with settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildInfo {
     /// The toolchain's version, `go1.19.8` for one.
     pub go: Option<String>,

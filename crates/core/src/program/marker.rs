@@ -1,6 +1,8 @@
 //! The byte strings that tell what a build of libcontainer does, and the set of those that occur in a file. It must
 //! not put any of them into kernmend's own binary as they are: kernmend would find itself.
 
+use serde::{Deserialize, Serialize};
+
 use std::fmt;
 use std::hint::black_box;
 
@@ -9,7 +11,8 @@ use std::hint::black_box;
 /// Which builds hold which was measured on runc 1.0.0-rc2 to 1.5 and on kubelets 1.15 to 1.37, built with and without
 /// the tag, stripped, static and position independent, by Go 1.9 to 1.27. Function and file names stand in the table
 /// that Go's run time needs for its stack traces, so stripping doesn't remove them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Marker {
     /// The error for a cgroup that is in use when accounting is to be switched on.
@@ -98,8 +101,21 @@ impl Marker {
 }
 
 /// The markers that occur in a file.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Marker>", into = "Vec<Marker>")]
 pub struct Markers(u16);
+
+impl From<Vec<Marker>> for Markers {
+    fn from(markers: Vec<Marker>) -> Self {
+        markers.into_iter().collect()
+    }
+}
+
+impl From<Markers> for Vec<Marker> {
+    fn from(markers: Markers) -> Self {
+        markers.iter().collect()
+    }
+}
 
 impl Markers {
     /// Adds one.

@@ -1,27 +1,20 @@
 //! `check`: reads a machine, a directory or a snapshot, judges it, and says so.
 
 use std::fs;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use kernmend_core::diagnose::diagnose;
 use kernmend_core::document::Document;
 use kernmend_core::document::report::{Report, Verdict};
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_node::collect::collect;
-use kernmend_node::host::{Host, OpenRootError, Stage};
 
-use super::print;
+use super::{print, source};
 use crate::args::{Check, Output, Source};
 use crate::failure::Failure;
 use crate::message::Messages;
 use crate::render;
-
-/// A look that is over sooner needs no display.
-const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(check: &Check, knowledge: &KnowledgeBase, messages: Messages) -> Result<ExitCode, Failure> {
     let only = check.only.iter().map(|name| match knowledge.advisory(name) {
@@ -52,65 +45,14 @@ fn snapshot(
     knowledge: &KnowledgeBase,
     messages: Messages,
 ) -> Result<Document<Snapshot>, Failure> {
-    let host = match &check.source {
-        Source::Snapshot(path) => {
-            let failure = || Failure::input(messages.error_snapshot(path.display()));
-            let text = fs::read_to_string(path).map_err(|error| failure().because(&error))?;
-            return Document::from_json(&text).map_err(|error| failure().because(&error));
-        }
-        Source::Live => Host::live(),
-        Source::Root(path) => Host::directory(path),
-    };
-    let host = host.map_err(|OpenRootError { path, source }| {
-        Failure::input(messages.error_root(path)).because(&source).hint(messages.hint_root())
-    })?;
-    let progress = Progress::new(messages);
-    let bar = progress.0.clone();
-    let host = host.with_progress(move |stage| {
-        if let Some(bar) = &bar {
-            bar.set_message(stage_text(stage, messages));
-            if bar.elapsed() >= PROGRESS_AFTER {
-                bar.tick();
-            }
-        }
-    });
-    Ok(Document::new(collect(&host, knowledge), None))
-}
-
-/// A line on the terminal that goes away when it is dropped.
-struct Progress(Option<ProgressBar>);
-
-impl Progress {
-    fn new(messages: Messages) -> Self {
-        if !std::io::stderr().is_terminal() {
-            return Self(None);
-        }
-        let bar = ProgressBar::new_spinner();
-        bar.set_style(
-            ProgressStyle::with_template("{spinner} {msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
-        bar.set_message(messages.progress_reading());
-        Self(Some(bar))
+    if let Source::Snapshot(path) = &check.source {
+        let failure = || Failure::input(messages.error_snapshot(path.display()));
+        let text = fs::read_to_string(path).map_err(|error| failure().because(&error))?;
+        return Document::from_json(&text).map_err(|error| failure().because(&error));
     }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn stage_text(stage: Stage<'_>, messages: Messages) -> String {
-    match stage {
-        Stage::Cgroups(count) => {
-            messages.progress_cgroups(kernmend_core::knowledge::template::grouped(count))
-        }
-        Stage::Log(path) => messages.progress_log(render::printable(path)),
-        Stage::Program(path) => messages.progress_program(render::printable(path)),
-    }
+    let progress = source::Progress::start(messages);
+    let host = source::host(&check.source, knowledge, messages)?.with_progress(progress.teller());
+    Ok(Document::new(collect(&host), None))
 }
 
 /// 0 nothing at or above the mark, 1 something, 2 nothing but what could reach it can't be told.

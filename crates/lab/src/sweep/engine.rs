@@ -117,12 +117,12 @@ impl Engine {
 
     fn captured_root(&self, subject: &str) -> Result<Reading, LabError> {
         let path = self.folder.join(subject);
-        let host = Host::directory(&path).map_err(|error| LabError::File {
+        let host = Host::directory(&path, &self.knowledge.signals).map_err(|error| LabError::File {
             act: "opening",
             path,
             source: error.source,
         })?;
-        let snapshot = Document::new(collect(&host, &self.knowledge), None);
+        let snapshot = Document::new(collect(&host), None);
         let report = diagnose(&snapshot, &self.knowledge).body;
         let snapshot = snapshot.body;
         let memory = snapshot.cgroups.controllers.value().and_then(|all| all.get("memory"));

@@ -4,7 +4,7 @@
 //! A node can have a million cgroups. Each directory is listed once; `memory.kmem.*` is read only where it tells
 //! something: of the first cgroups, and of each that bears the name of an entry of `/sys/kernel/slab`.
 
-use kernmend_core::document::snapshot::{AccountingCounts, Cgroups, MemoryHierarchy, SlabCaches};
+use kernmend_core::document::snapshot::{AccountingCounts, Cgroups, MemoryHierarchy, Origin, SlabCaches};
 use kernmend_core::document::{Bounds, Fact, Reason};
 use kernmend_core::format::cgroup::{self, Accounting, Mount, Slabinfo, accounting, controllers, mode};
 use kernmend_core::slab::SlabCount;
@@ -39,7 +39,7 @@ pub(super) struct CgroupsAndSlab {
     pub(super) slab: Fact<SlabCaches>,
 }
 
-pub(super) fn collect(host: &Host) -> CgroupsAndSlab {
+pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
     let mounts = mounts(host);
     let controllers = host.text("/proc/cgroups", SMALL).parse(|text| controllers(text));
     let place = memory_place(host, &mounts);
@@ -71,7 +71,7 @@ pub(super) fn collect(host: &Host) -> CgroupsAndSlab {
     }
 }
 
-fn mounts(host: &Host) -> Fact<Vec<Mount>> {
+fn mounts(host: &Host<'_>) -> Fact<Vec<Mount>> {
     let mut first = None;
     for path in MOUNTS {
         let fact = host.text(path, LARGE).map(|text| cgroup::mounts(&text));
@@ -80,11 +80,15 @@ fn mounts(host: &Host) -> Fact<Vec<Mount>> {
         }
         first.get_or_insert(fact);
     }
-    first.unwrap_or_else(|| Fact::unknown(Reason::NotTold, MOUNTS[0], ""))
+    match first {
+        Some(unknown @ Fact::Unknown { .. }) => unknown,
+        // Without `/proc` it isn't known what is mounted; that is not to say that nothing is.
+        _ => Fact::unknown(Reason::NotTold, MOUNTS[0], ""),
+    }
 }
 
 /// Where the memory controller is mounted.
-fn memory_place(host: &Host, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
+fn memory_place(host: &Host<'_>, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
     let Fact::Known { value: mounts, from } = mounts else {
         return mounts.clone().parse(|_| Err(String::new()));
     };
@@ -109,7 +113,7 @@ fn memory_place(host: &Host, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
 }
 
 /// `nr_dying_descendants` of the version 2 root.
-fn dying(host: &Host, memory: &Fact<MemoryHierarchy>) -> Fact<u64> {
+fn dying(host: &Host<'_>, memory: &Fact<MemoryHierarchy>) -> Fact<u64> {
     let Fact::Known { value: MemoryHierarchy { version: 2, path, .. }, .. } = memory else {
         return Fact::Absent { from: memory.from().to_owned() };
     };
@@ -132,8 +136,8 @@ fn start_slab(listing: &Listing) -> SlabCount<'_> {
 }
 
 /// The walk over all memory cgroups.
-struct Walk<'a, 'b> {
-    host: &'a Host,
+struct Walk<'a, 'b, 'h> {
+    host: &'a Host<'h>,
     path: String,
     version: u8,
     slab: &'a mut Option<SlabCount<'b>>,
@@ -145,8 +149,8 @@ struct Walk<'a, 'b> {
     full_parent_has_on: bool,
 }
 
-impl<'a, 'b> Walk<'a, 'b> {
-    fn new(host: &'a Host, place: &Mount, slab: &'a mut Option<SlabCount<'b>>) -> Self {
+impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
+    fn new(host: &'a Host<'h>, place: &Mount, slab: &'a mut Option<SlabCount<'b>>) -> Self {
         Self {
             host,
             path: place.path.clone(),
@@ -163,7 +167,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn run(mut self) -> (MemoryHierarchy, u64) {
         self.counts.files = self.version == 1 && self.has_kmem_files();
         self.descend();
-        let captured = self.host.captured_count("dirs_in_memory_hierarchy");
+        let captured = captured_count(self.host, "dirs_in_memory_hierarchy");
         let directories = match captured {
             Some(all) if all >= self.directories => Bounds::exact(all),
             _ => {
@@ -225,7 +229,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             Answer::Got(children) => {
                 self.incomplete |= children.cut;
                 // A leaf needs no level of its own.
-                (!children.is_empty()).then(|| Level { children, next: 0, path_len: path.len() })
+                (!children.is_empty()).then_some(Level { children, next: 0, path_len: path.len() })
             }
             // A cgroup may be removed between being listed and being looked at.
             Answer::Absent => None,
@@ -275,6 +279,16 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 }
 
+/// A number that a captured root gives of a hierarchy of which it kept only a part.
+fn captured_count(host: &Host<'_>, name: &str) -> Option<u64> {
+    if host.origin() != Origin::Directory {
+        return None;
+    }
+    let counts = host.text("/_counts.txt", SMALL);
+    let line = |line: &str| line.trim().strip_prefix(name)?.trim().parse().ok();
+    counts.value()?.lines().find_map(line)
+}
+
 struct Level {
     children: Listing,
     next: usize,
@@ -282,7 +296,7 @@ struct Level {
 }
 
 /// Asks a cgroup for its accounting; also gives the file that says it.
-fn ask(host: &Host, path: &str) -> (Accounting, String) {
+fn ask(host: &Host<'_>, path: &str) -> (Accounting, String) {
     let slabinfo = format!("{path}/memory.kmem.slabinfo");
     let answer = match host.read(&slabinfo, SMALL) {
         Answer::Got(content) if content.bytes.is_empty() => Slabinfo::Empty,

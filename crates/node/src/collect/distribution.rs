@@ -12,7 +12,7 @@ const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 const RELEASE_FILES: [&str; 4] =
     ["/etc/centos-release", "/etc/oracle-release", "/etc/redhat-release", "/etc/SuSE-release"];
 
-pub(super) fn collect(host: &Host) -> Fact<Distribution> {
+pub(super) fn collect(host: &Host<'_>) -> Fact<Distribution> {
     let mut first = None;
     let sources =
         OS_RELEASE.map(|path| (path, true)).into_iter().chain(RELEASE_FILES.map(|path| (path, false)));

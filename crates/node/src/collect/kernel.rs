@@ -1,7 +1,6 @@
 //! The running kernel: release, boot arguments, build options, and when it booted.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 
 use kernmend_core::document::snapshot::Kernel;
 use kernmend_core::document::{Fact, Reason};
@@ -11,7 +10,7 @@ use super::{LARGE, SMALL};
 use crate::host::{Answer, Host};
 
 /// The build options that are asked about; a configuration has ten thousand others.
-const OPTIONS: &[&str] = &[
+pub(crate) const OPTIONS: &[&str] = &[
     "CONFIG_AUFS_FS",
     "CONFIG_BPF_SYSCALL",
     "CONFIG_BRIDGE",
@@ -72,7 +71,7 @@ fn configuration_paths(release: &str) -> [String; 9] {
     ]
 }
 
-pub(super) fn collect(host: &Host) -> Kernel {
+pub(super) fn collect(host: &Host<'_>) -> Kernel {
     let trimmed = |path: &str| host.text(path, SMALL).map(|text| text.trim().to_owned());
     let release = trimmed("/proc/sys/kernel/osrelease");
     Kernel {
@@ -110,7 +109,7 @@ fn parse_boot_time(text: &str) -> Result<i64, String> {
     line.and_then(|seconds| seconds.trim().parse().ok()).ok_or_else(|| "there is no line `btime`".to_owned())
 }
 
-fn options(host: &Host, release: &Fact<String>) -> Fact<BTreeMap<String, String>> {
+fn options(host: &Host<'_>, release: &Fact<String>) -> Fact<BTreeMap<String, String>> {
     let Some(release) = release.value() else {
         return release.clone().map(|_| BTreeMap::new());
     };
@@ -126,18 +125,7 @@ fn options(host: &Host, release: &Fact<String>) -> Fact<BTreeMap<String, String>
                 continue;
             }
         };
-        let bytes = if path.ends_with(".gz") {
-            let mut plain = Vec::new();
-            let decoder = flate2::read::MultiGzDecoder::new(&content.bytes[..]);
-            if let Err(error) = decoder.take(LARGE as u64).read_to_end(&mut plain) {
-                open.get_or_insert(Fact::unknown(Reason::Malformed, &path, error.to_string()));
-                continue;
-            }
-            plain
-        } else {
-            content.bytes
-        };
-        let text = String::from_utf8_lossy(&bytes);
+        let text = content.text();
         // The source tree that this link points to need not be the running kernel's.
         if path == "/usr/src/linux/.config" && !is_configuration_of(&text, release) {
             continue;

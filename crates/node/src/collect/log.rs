@@ -1,21 +1,14 @@
 //! Kernel, runtime and kubelet logs: which there are, what they cover, and the signals in them. The text stays where it
 //! is.
 
-use std::time::Duration;
-
 use kernmend_core::document::snapshot::{Kernel, LogKind, LogWindow, Origin};
 use kernmend_core::document::{Fact, Reason, Why};
-use kernmend_core::knowledge::KnowledgeBase;
-use kernmend_core::scan::{Clock, Scan, Scanner};
+use kernmend_core::scan::Scan;
 
-use super::SMALL;
-use crate::host::{Answer, Host, Known, Log, Want, WindowReading};
+use crate::host::{Answer, Host, Known, Log, Want, Window, WindowReading};
 
 /// The newest part of each log that is scanned.
 const NEWEST: u64 = 64 << 20;
-
-/// How long the journal may take to answer.
-const JOURNAL_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Log files, and whose words they hold. `/dmesg.txt` is the kernel log of a captured root.
 const FILES: &[(&str, LogKind)] = &[
@@ -39,57 +32,34 @@ const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
 const MAX_JOURNALS: usize = 16;
 
 /// Collects every log that there is.
-pub(super) fn collect(
-    host: &Host,
-    knowledge: &KnowledgeBase,
-    kernel: &Kernel,
-    collected_at: &Fact<i64>,
-) -> Vec<LogWindow> {
+pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>) -> Vec<LogWindow> {
     let boot = kernel.booted_at.value().copied();
     let to_ms = |seconds: Option<i64>| seconds.map(|seconds| seconds.saturating_mul(1000));
-    let clock = Clock {
-        booted_at_unix_ms: to_ms(boot),
-        collected_at_unix_ms: to_ms(collected_at.value().copied()),
-        zone: zone(host),
-    };
-    let mut logs = Vec::new();
-    let mut add =
-        |log: &str, kind: LogKind, read: &mut dyn FnMut(&mut Scanner<'_>) -> Answer<WindowReading>| {
-            let mut scanner = Scanner::new(&knowledge.signals, clock.clone());
-            match read(&mut scanner) {
-                Answer::Got(reading) => logs.push(window(log, kind, reading, scanner.finish(), boot)),
-                Answer::Absent => {}
-                answer => {
-                    // A log that wasn't captured may not exist; one that can't be read does.
-                    if let Answer::Failed(_) = answer {
-                        logs.push(unread(log, kind, answer.obstacle(log)));
-                    }
-                }
-            }
-        };
+    let (booted_ms, collected_ms) = (to_ms(boot), to_ms(collected_at.value().copied()));
+    let mut asked: Vec<(Log, LogKind)> = Vec::new();
     if host.origin() == Origin::Live {
-        add("/dev/kmsg", LogKind::Kernel, &mut |scanner| {
-            host.window(Log::Kmsg, NEWEST, &mut |bytes| scanner.push(bytes))
-        });
+        asked.push((Log::Kmsg, LogKind::Kernel));
     }
-    for (path, kind) in FILES {
-        add(path, *kind, &mut |scanner| {
-            host.window(Log::File(path), NEWEST, &mut |bytes| scanner.push(bytes))
-        });
-    }
+    asked.extend(FILES.iter().map(|(path, kind)| (Log::File((*path).to_owned()), *kind)));
     if JOURNALS.iter().any(|path| has_journal(host, path)) {
-        for (known, kind) in
-            [(Known::JournalKernel, LogKind::Kernel), (Known::JournalUnits, LogKind::Program)]
-        {
-            let name = known.argv().join(" ");
-            add(&name, kind, &mut |scanner| journal(host, &known, scanner));
+        asked.push((Log::Command(Known::JournalKernel), LogKind::Kernel));
+        asked.push((Log::Command(Known::JournalUnits), LogKind::Program));
+    }
+    let mut logs = Vec::new();
+    for (log, kind) in asked {
+        let name = log.name();
+        match host.window(&log, NEWEST, booted_ms, collected_ms) {
+            Answer::Got(found) => logs.push(window(&name, kind, found, boot)),
+            // A log that wasn't captured may not exist; one that can't be read does.
+            answer @ Answer::Failed(_) => logs.push(unread(&name, kind, answer.obstacle(&name))),
+            Answer::Absent | Answer::NotCaptured => {}
         }
     }
     logs
 }
 
 /// Whether a folder holds a journal. Packages make an empty one, also where no journal is ever written.
-fn has_journal(host: &Host, path: &str) -> bool {
+fn has_journal(host: &Host<'_>, path: &str) -> bool {
     match host.list(path, Want::Directories, MAX_JOURNALS) {
         Answer::Got(listing) => !listing.is_empty(),
         Answer::Absent | Answer::NotCaptured => false,
@@ -97,21 +67,8 @@ fn has_journal(host: &Host, path: &str) -> bool {
     }
 }
 
-/// The journal is read by its own program, which only a live machine has.
-fn journal(host: &Host, known: &Known, scanner: &mut Scanner<'_>) -> Answer<WindowReading> {
-    let limit = usize::try_from(NEWEST).unwrap_or(usize::MAX);
-    host.command(known, limit, JOURNAL_DEADLINE).map(|content| {
-        scanner.push(&content.bytes);
-        WindowReading {
-            sources: vec![known.argv().join(" ")],
-            bytes: content.bytes.len() as u64,
-            cut: content.cut,
-            gaps: Vec::new(),
-        }
-    })
-}
-
-fn window(log: &str, kind: LogKind, reading: WindowReading, scan: Scan, boot: Option<i64>) -> LogWindow {
+fn window(log: &str, kind: LogKind, found: Window, boot: Option<i64>) -> LogWindow {
+    let Window { reading, scan } = found;
     let covers_boot = covers_boot(log, &reading, &scan, boot);
     let mut window = scan.into_window(log, kind);
     window.gaps.splice(0..0, reading.gaps);
@@ -152,11 +109,4 @@ fn covers_boot(log: &str, reading: &WindowReading, scan: &Scan, boot: Option<i64
         None if reading.cut => Fact::known(false, log),
         None => Fact::unknown(Reason::NotTold, log, ""),
     }
-}
-
-/// The zone of the stamps in the node's logs.
-fn zone(host: &Host) -> jiff::tz::TimeZone {
-    let file = host.read("/etc/localtime", SMALL).got();
-    let zone = file.and_then(|content| jiff::tz::TimeZone::tzif("local", &content.bytes).ok());
-    zone.unwrap_or(jiff::tz::TimeZone::UTC)
 }

@@ -34,7 +34,7 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    pub(super) fn read(host: &Host) -> Self {
+    pub(super) fn read(host: &Host<'_>) -> Self {
         let listing = match host.list("/proc", Want::Directories, MAX_PROCESSES) {
             Answer::Got(listing) => listing,
             answer => {
@@ -70,7 +70,7 @@ impl Processes {
             gap.detail = format!("{denied} of {}: {}", processes.all.len(), gap.detail);
         }
         // A copy of `/proc` holds the processes that somebody chose to keep.
-        let is_copy = matches!(host.exists("/proc/kernmend-is-not-there"), Answer::NotCaptured);
+        let is_copy = matches!(host.identity("/proc/kernmend-is-not-there"), Answer::NotCaptured);
         if is_copy && processes.gap.is_none() {
             processes.gap =
                 Some(Why { reason: Reason::NotCaptured, path: "/proc".to_owned(), detail: String::new() });
@@ -92,7 +92,7 @@ impl Processes {
 
     /// Tasks in state D in the code of network namespaces. A thread's own stack is looked at only where its process has
     /// a binary that makes namespaces; all others show in their main thread.
-    pub(super) fn stuck_in_netns(&self, host: &Host, logs: &[LogWindow]) -> Fact<Vec<StuckTask>> {
+    pub(super) fn stuck_in_netns(&self, host: &Host<'_>, logs: &[LogWindow]) -> Fact<Vec<StuckTask>> {
         if self.all.is_empty() || (host.origin() == Origin::Directory && self.gap.is_some()) {
             let unread = Why { reason: Reason::NotCaptured, path: "/proc".to_owned(), detail: String::new() };
             return Fact::Unknown { why: self.gap.clone().unwrap_or(unread) };
@@ -132,7 +132,7 @@ impl Processes {
 }
 
 /// The task, if it is in state D in one of the functions.
-fn stuck_task(host: &Host, task: &str, logs: &[LogWindow]) -> Result<Option<StuckTask>, Why> {
+fn stuck_task(host: &Host<'_>, task: &str, logs: &[LogWindow]) -> Result<Option<StuckTask>, Why> {
     let Some((pid, name)) =
         host.text(&format!("{task}/stat"), SMALL).value().and_then(|stat| uninterruptible(stat))
     else {

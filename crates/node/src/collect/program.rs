@@ -11,7 +11,7 @@ use kernmend_core::program::{Component, classify, parse_version_output, version_
 use super::SMALL;
 use super::process::Processes;
 use crate::host::markers::MarkerScan;
-use crate::host::{Answer, Host, Kind, Known, Want};
+use crate::host::{Answer, Host, Kind, Known, Listing, Want};
 
 /// Folders that hold programs, of distributions and of those who install beside them. A file that is found in several is
 /// called by the first.
@@ -59,7 +59,7 @@ pub(super) fn name_of(path: &str) -> Option<&'static str> {
     Component::from_name(path).map(Component::name)
 }
 
-pub(super) fn collect(host: &Host, processes: &Processes) -> Programs {
+pub(super) fn collect(host: &Host<'_>, processes: &Processes) -> Programs {
     let mut gaps: Vec<Why> = processes.gap.iter().cloned().collect();
     // By path; a file that is there under several names, as in a merged `/usr`, once.
     let mut copies: BTreeMap<String, Vec<u32>> = BTreeMap::new();
@@ -95,14 +95,14 @@ pub(super) fn collect(host: &Host, processes: &Processes) -> Programs {
 }
 
 /// The paths of all copies on disk; names that are links come after those that aren't.
-fn on_disk(host: &Host, gaps: &mut Vec<Why>) -> Vec<String> {
+fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
     let mut places: Vec<String> = PLACES.iter().map(|place| (*place).to_owned()).collect();
     for installation in INSTALLATIONS {
         let answer = host.list(installation, Want::Directories, MAX_ENTRIES);
         gaps.extend(answer.obstacle(installation));
         let names = answer.got();
         places.extend(
-            names.iter().flat_map(|names| names.iter()).map(|(name, _)| format!("{installation}/{name}/bin")),
+            names.iter().flat_map(Listing::iter).map(|(name, _)| format!("{installation}/{name}/bin")),
         );
     }
     let mut paths = Vec::new();
@@ -128,14 +128,19 @@ fn on_disk(host: &Host, gaps: &mut Vec<Why>) -> Vec<String> {
     paths.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Absolute paths of known programs that stand in quotes in a configuration, whatever its language.
-fn configured_paths(text: &str) -> Vec<String> {
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let quoted = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
-    quoted.filter(|path| path.starts_with('/') && name_of(path).is_some()).map(str::to_owned).collect()
+/// Whether a word is the absolute path of a known program.
+pub(crate) fn names_program(word: &str) -> bool {
+    word.starts_with('/') && name_of(word).is_some()
 }
 
-fn program(host: &Host, path: String, processes: Vec<u32>, replaced: bool) -> Program {
+/// The paths of known programs that stand in quotes in a configuration, whatever its language: nothing else of it gets
+/// here.
+fn configured_paths(text: &str) -> Vec<String> {
+    let quoted = text.lines().flat_map(|line| line.split('"').skip(1).step_by(2));
+    quoted.filter(|path| names_program(path)).map(str::to_owned).collect()
+}
+
+fn program(host: &Host<'_>, path: String, processes: Vec<u32>, replaced: bool) -> Program {
     // A file that was replaced is still there for the process that runs it; and one that runs in a container can have a
     // path that is another's here.
     let readable = match processes.first() {
@@ -166,7 +171,7 @@ fn program(host: &Host, path: String, processes: Vec<u32>, replaced: bool) -> Pr
 }
 
 /// The version that the build information tells, or else the program itself on a live machine.
-fn version(host: &Host, path: &str, scan: &MarkerScan, replaced: bool) -> Fact<String> {
+fn version(host: &Host<'_>, path: &str, scan: &MarkerScan, replaced: bool) -> Fact<String> {
     if let Some(version) = scan.content.build_info.as_ref().and_then(|info| version_of(info, path)) {
         return Fact::known(version, path);
     }
@@ -187,8 +192,7 @@ mod tests {
 
     #[test]
     fn paths_of_runtimes_are_found_in_configurations() {
-        let toml = "  # BinaryName = \"/commented/runc\"\n  BinaryName = \"/opt/nokmem/runc\"\nroot = \"/run/runc\"\n";
-        assert_eq!(configured_paths(toml), ["/opt/nokmem/runc", "/run/runc"]);
+        assert_eq!(configured_paths("\"/opt/nokmem/runc\"\n\"/run/state\"\n"), ["/opt/nokmem/runc"]);
         let json = r#"{"runtimes": {"old": {"path": "/usr/local/sbin/runc-1.0"}}, "data-root": "/data"}"#;
         assert_eq!(configured_paths(json), ["/usr/local/sbin/runc-1.0"]);
     }

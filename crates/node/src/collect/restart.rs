@@ -13,7 +13,7 @@ const MODULES: [&str; 2] = ["/lib/modules", "/usr/lib/modules"];
 /// Kernels on one machine.
 const MAX_KERNELS: usize = 1000;
 
-pub(super) fn collect(host: &Host, distribution: &Fact<Distribution>, processes: &Processes) -> Restart {
+pub(super) fn collect(host: &Host<'_>, distribution: &Fact<Distribution>, processes: &Processes) -> Restart {
     Restart {
         installed_kernels: installed_kernels(host),
         reboot_required: reboot_required(host, distribution),
@@ -21,13 +21,13 @@ pub(super) fn collect(host: &Host, distribution: &Fact<Distribution>, processes:
     }
 }
 
-fn installed_kernels(host: &Host) -> Fact<Vec<String>> {
+fn installed_kernels(host: &Host<'_>) -> Fact<Vec<String>> {
     let mut first = None;
     for dir in MODULES {
         match host.list(dir, Want::All, MAX_KERNELS) {
             Answer::Got(listing) => {
                 let has_index =
-                    |name: &&str| host.exists(&format!("{dir}/{name}/modules.dep")).got().is_some();
+                    |name: &&str| host.identity(&format!("{dir}/{name}/modules.dep")).got().is_some();
                 let mut kernels: Vec<String> = listing
                     .iter()
                     .filter(|(_, kind)| matches!(kind, Kind::Directory | Kind::Untold))
@@ -47,7 +47,7 @@ fn installed_kernels(host: &Host) -> Fact<Vec<String>> {
 }
 
 /// Debian and Ubuntu leave a file when a package asks for a reboot; others have no such sign.
-fn reboot_required(host: &Host, distribution: &Fact<Distribution>) -> Fact<bool> {
+fn reboot_required(host: &Host<'_>, distribution: &Fact<Distribution>) -> Fact<bool> {
     const PATH: &str = "/run/reboot-required";
     let Some(distribution) = distribution.value() else {
         return Fact::unknown(Reason::NotTold, PATH, "");
@@ -56,9 +56,9 @@ fn reboot_required(host: &Host, distribution: &Fact<Distribution>) -> Fact<bool>
     if !names.into_iter().any(|name| matches!(name.as_str(), "debian" | "ubuntu")) {
         return Fact::unknown(Reason::NotTold, PATH, "");
     }
-    match host.exists(PATH) {
-        Answer::Got(()) => Fact::known(true, PATH),
+    match host.identity(PATH) {
+        Answer::Got(_) => Fact::known(true, PATH),
         Answer::Absent => Fact::known(false, PATH),
-        answer => answer.map(|()| false).fact(PATH),
+        answer => answer.map(|_| false).fact(PATH),
     }
 }

@@ -26,7 +26,7 @@ const LIMITS: &[&str] = &[
     "vm.max_map_count",
 ];
 
-pub(super) fn hostname(host: &Host) -> Fact<String> {
+pub(super) fn hostname(host: &Host<'_>) -> Fact<String> {
     let trimmed = |path| host.text(path, SMALL).map(|text| text.trim().to_owned());
     match trimmed("/proc/sys/kernel/hostname") {
         known @ Fact::Known { .. } => known,
@@ -34,12 +34,12 @@ pub(super) fn hostname(host: &Host) -> Fact<String> {
     }
 }
 
-pub(super) fn memory(host: &Host) -> Fact<BTreeMap<String, u64>> {
+pub(super) fn memory(host: &Host<'_>) -> Fact<BTreeMap<String, u64>> {
     host.text("/proc/meminfo", SMALL).parse(|text| memory_totals(text))
 }
 
 /// The names in `/proc/modules`.
-pub(super) fn modules(host: &Host) -> Fact<Vec<String>> {
+pub(super) fn modules(host: &Host<'_>) -> Fact<Vec<String>> {
     host.text("/proc/modules", LARGE).map(|text| {
         let mut names: Vec<String> =
             text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
@@ -48,7 +48,7 @@ pub(super) fn modules(host: &Host) -> Fact<Vec<String>> {
     })
 }
 
-pub(super) fn limits(host: &Host) -> BTreeMap<String, Fact<i64>> {
+pub(super) fn limits(host: &Host<'_>) -> BTreeMap<String, Fact<i64>> {
     let limit = |name: &&str| {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
         ((*name).to_owned(), host.text(&path, SMALL).parse(|text| number(text.trim())))

@@ -4,9 +4,11 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Which entries of a directory are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Want {
     /// All.
     All,
@@ -30,7 +32,7 @@ pub enum Kind {
 }
 
 /// The entries of a directory, in the order of the system.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Listing {
     names: String,
     /// Where each name ends in `names`, and what it is.
@@ -119,5 +121,43 @@ impl Listing {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+/// How a listing is written: each name behind a letter for its kind.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    entries: Vec<String>,
+    total: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+}
+
+const LETTERS: [(Kind, char); 5] =
+    [(Kind::Directory, 'd'), (Kind::File, 'f'), (Kind::Link, 'l'), (Kind::Other, 'o'), (Kind::Untold, '?')];
+
+impl Serialize for Listing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let letter =
+            |kind| LETTERS.iter().find(|(known, _)| *known == kind).map_or('?', |(_, letter)| *letter);
+        let entries = self.iter().map(|(name, kind)| format!("{}{name}", letter(kind))).collect();
+        Written { entries, total: self.total, cut: self.cut }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = Written::deserialize(deserializer)?;
+        let mut listing = Self::empty();
+        for entry in &written.entries {
+            let mut chars = entry.chars();
+            let letter = chars.next().unwrap_or('?');
+            let kind =
+                LETTERS.iter().find(|(_, known)| *known == letter).map_or(Kind::Untold, |(kind, _)| *kind);
+            listing.push(chars.as_str(), kind, usize::MAX);
+        }
+        listing.total = listing.total.max(written.total);
+        listing.cut |= written.cut;
+        Ok(listing)
     }
 }

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 const CHUNK: usize = 256 * 1024;
 
 /// What one file holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[must_use = "a scan reads the whole file"]
 pub struct MarkerScan {
     /// The digest of the file; nothing where it is longer than the limit.

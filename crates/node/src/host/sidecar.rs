@@ -1,13 +1,14 @@
 //! The three sidecars of a captured root, which say what a plain tree can't: `_read_errors.tsv` (reads that failed on
 //! the machine), `NAME.listing` (the entries of the directory `NAME` and their full number) and `_counts.txt` (counts of
-//! hierarchies of which only a part was kept). They are read through the host like any other file.
+//! hierarchies of which only a part was kept). They are read through the root like any other file.
 
 use std::collections::BTreeMap;
 
 use kernmend_core::document::snapshot::Origin;
 use rustix::io::Errno;
 
-use super::{Host, Kind, Listing, read_bounded};
+use super::listing::{Kind, Listing};
+use super::root::{Root, read_bounded};
 
 /// Bounds against a sidecar that isn't one.
 const MAX_SIDECAR: usize = 4 << 20;
@@ -16,19 +17,16 @@ const MAX_SIDECAR: usize = 4 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Sidecars {
     errors: BTreeMap<String, i32>,
-    counts: BTreeMap<String, u64>,
     partial: bool,
 }
 
 impl Sidecars {
-    pub(super) fn read(host: &Host) -> Self {
-        let text = |path: &str| host.read(path, MAX_SIDECAR).got().map(|content| content.text());
+    pub(super) fn read(root: &Root) -> Self {
+        let text = |path: &str| root.read(path, MAX_SIDECAR).got().map(|content| content.text());
         let errors = text("/_read_errors.tsv");
-        let counts = text("/_counts.txt");
         Self {
-            partial: errors.is_some() || counts.is_some(),
+            partial: errors.is_some() || text("/_counts.txt").is_some(),
             errors: errors.as_deref().map(parse_errors).unwrap_or_default(),
-            counts: counts.as_deref().map(parse_counts).unwrap_or_default(),
         }
     }
 
@@ -41,29 +39,25 @@ impl Sidecars {
         self.errors.get(path).copied().map(Errno::from_raw_os_error)
     }
 
-    pub(super) fn count(&self, name: &str) -> Option<u64> {
-        self.counts.get(name).copied()
-    }
-
     /// Whether a complete listing of a directory above `path` doesn't hold the next name on the way to it.
-    pub(super) fn lacks(&self, host: &Host, path: &str) -> bool {
+    pub(super) fn lacks(&self, root: &Root, path: &str) -> bool {
         let ends = path.match_indices('/').map(|(end, _)| end).skip(1).chain([path.len()]);
         let mut start = 0;
         ends.into_iter().any(|end| {
             let (dir, name) = (&path[..start], &path[start + 1..end]);
             start = end;
-            self.listing(host, dir, usize::MAX)
+            self.listing(root, dir, usize::MAX)
                 .is_some_and(|listing| !listing.cut && listing.iter().all(|(entry, _)| entry != name))
         })
     }
 
     /// The listing beside where the directory `path` would be.
-    pub(super) fn listing(&self, host: &Host, path: &str, max: usize) -> Option<Listing> {
-        if host.origin != Origin::Directory || path.is_empty() {
+    pub(super) fn listing(&self, root: &Root, path: &str, max: usize) -> Option<Listing> {
+        if root.origin != Origin::Directory || path.is_empty() {
             return None;
         }
         let path = format!("{}.listing", path.trim_end_matches('/'));
-        let content = read_bounded(host.open_file(&path).ok()?, MAX_SIDECAR).ok()?;
+        let content = read_bounded(root.open_file(&path).ok()?, MAX_SIDECAR).ok()?;
         Some(parse_listing(&content.text(), content.cut, max))
     }
 }
@@ -75,15 +69,6 @@ fn parse_errors(text: &str) -> BTreeMap<String, i32> {
         let path = columns.next()?;
         let number = columns.nth(2)?.trim().parse().ok().filter(|number| *number > 0)?;
         Some((path.to_owned(), number))
-    };
-    text.lines().filter_map(parse).collect()
-}
-
-/// Lines of a name and a number.
-fn parse_counts(text: &str) -> BTreeMap<String, u64> {
-    let parse = |line: &str| {
-        let (name, count) = line.trim().rsplit_once(char::is_whitespace)?;
-        Some((name.trim().to_owned(), count.parse().ok()?))
     };
     text.lines().filter_map(parse).collect()
 }
@@ -124,10 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn errors_and_counts_that_are_malformed_are_passed_over() {
+    fn errors_that_are_malformed_are_passed_over() {
         let errors =
             parse_errors("/a\tread\tEIO\t5\tInput/output error\n/b\tread\n\t\t\t\n/c\tread\tX\t-5\tno\n");
         assert_eq!(errors, BTreeMap::from([("/a".to_owned(), 5)]));
-        assert_eq!(parse_counts("dirs 5\nnonsense\nx y\n"), BTreeMap::from([("dirs".to_owned(), 5)]));
     }
 }

@@ -1,36 +1,74 @@
-//! The newest stretch of a log over its rotated and compressed files. Its bytes go to the caller, oldest first, and
+//! The newest stretch of a log over its rotated and compressed files: its bytes go through a scanner, oldest first, and
 //! are kept nowhere.
 
 use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use kernmend_core::document::{Reason, Why};
-use rustix::io::Errno;
+use std::time::Duration;
 
-use super::{Answer, Host, Stage, Want, why};
+use kernmend_core::document::snapshot::Origin;
+use kernmend_core::document::{Reason, Why};
+use kernmend_core::knowledge::signal::SignalSet;
+use kernmend_core::scan::{Clock, Scanner};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Answer, errno_of, why};
+use super::command::{self, Known};
+use super::listing::Want;
+use super::request::Window;
+use super::root::Root;
 
 /// A log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Log<'a> {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Log {
     /// The kernel's own buffer.
     Kmsg,
     /// A file, with those that were rotated away from it.
-    File(&'a str),
+    File(String),
+    /// What a command prints: the journal's files are read by its own program.
+    Command(Known),
+}
+
+impl Log {
+    /// What the log is called.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Command(known) => known.line(),
+            Self::Kmsg | Self::File(_) => self.path().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// The path of the log, where it has one.
+    pub(super) fn path(&self) -> Option<&str> {
+        match self {
+            Self::Kmsg => Some(KMSG),
+            Self::File(path) => Some(path),
+            Self::Command(_) => None,
+        }
+    }
 }
 
 /// What was read of a log.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct WindowReading {
     /// The files, newest first.
     pub sources: Vec<String>,
-    /// Bytes that went to the caller.
+    /// Bytes that were scanned.
     pub bytes: u64,
     /// Whether older lines exist that were not read.
     pub cut: bool,
     /// What could not be read.
     pub gaps: Vec<Why>,
 }
+
+const KMSG: &str = "/dev/kmsg";
+
+/// How long the journal may take to answer.
+const JOURNAL_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Larger than any record: the kernel's own limit on one is below this (`CONSOLE_EXT_LOG_MAX`, 8 KiB).
 const KMSG_RECORD: usize = 16 * 1024;
@@ -49,30 +87,59 @@ const MAX_DECOMPRESSED: u64 = 1 << 30;
 /// What decompressing one xz file may use: `xz -9` asks for 65 MiB.
 const XZ_MEMORY: u64 = 80 << 20;
 
-impl Host {
-    /// Gives the newest `newest` bytes of a log to `sink`, oldest first.
-    pub fn window(&self, log: Log<'_>, newest: u64, sink: &mut dyn FnMut(&[u8])) -> Answer<WindowReading> {
-        match log {
-            Log::Kmsg => self.kmsg(sink),
-            Log::File(path) => self.log_files(path, newest, sink),
+/// Scans the newest `newest` bytes of a log.
+pub(super) fn read(root: &Root, log: &Log, newest: u64, clock: Clock, signals: &SignalSet) -> Answer<Window> {
+    let mut scanner = Scanner::new(signals, clock);
+    pour(root, log, newest, &mut |poured| match poured {
+        Poured::Bytes(bytes) => scanner.push(bytes),
+        Poured::EndOfFile => scanner.end_file(),
+    })
+    .map(|reading| Window { reading, scan: scanner.finish() })
+}
+
+/// What comes out of a log.
+enum Poured<'a> {
+    Bytes(&'a [u8]),
+    /// A file is at its end, and what follows is another's.
+    EndOfFile,
+}
+
+/// Gives the newest bytes of a log to `sink`, oldest first.
+fn pour(root: &Root, log: &Log, newest: u64, sink: &mut dyn FnMut(Poured<'_>)) -> Answer<WindowReading> {
+    match log {
+        Log::Kmsg => root.kmsg(sink),
+        Log::File(path) => root.log_files(path, newest, sink),
+        Log::Command(_) if root.origin != Origin::Live => Answer::NotCaptured,
+        Log::Command(known) => {
+            let limit = usize::try_from(newest).unwrap_or(usize::MAX);
+            command::run(known, limit, JOURNAL_DEADLINE).map(|content| {
+                sink(Poured::Bytes(&content.bytes));
+                WindowReading {
+                    sources: vec![known.line()],
+                    bytes: content.bytes.len() as u64,
+                    cut: content.cut,
+                    gaps: Vec::new(),
+                }
+            })
         }
     }
+}
 
+impl Root {
     /// Reads the records that are there now; the file would wait for the next one.
-    fn kmsg(&self, sink: &mut dyn FnMut(&[u8])) -> Answer<WindowReading> {
-        const PATH: &str = "/dev/kmsg";
-        let mut file = match self.open_file(PATH) {
+    fn kmsg(&self, sink: &mut dyn FnMut(Poured<'_>)) -> Answer<WindowReading> {
+        let mut file = match self.open_file(KMSG) {
             Ok(file) => file,
-            Err(errno) => return self.missing(PATH, errno),
+            Err(errno) => return self.missing(KMSG, errno),
         };
-        let mut reading = WindowReading { sources: vec![PATH.to_owned()], ..WindowReading::default() };
+        let mut reading = WindowReading { sources: vec![KMSG.to_owned()], ..WindowReading::default() };
         let mut record = vec![0; KMSG_RECORD];
         for _ in 0..KMSG_RECORDS {
             match file.read(&mut record) {
                 Ok(0) => break,
                 Ok(len) => {
                     reading.bytes += len as u64;
-                    sink(&record[..len]);
+                    sink(Poured::Bytes(&record[..len]));
                 }
                 Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
                     Some(Errno::AGAIN) => break,
@@ -81,7 +148,7 @@ impl Host {
                     Some(Errno::INTR) => {}
                     Some(errno) if reading.bytes == 0 => return Answer::Failed(errno),
                     errno => {
-                        reading.gaps.push(why(errno.unwrap_or(Errno::IO), PATH));
+                        reading.gaps.push(why(errno.unwrap_or(Errno::IO), KMSG));
                         break;
                     }
                 },
@@ -90,7 +157,7 @@ impl Host {
         Answer::Got(reading)
     }
 
-    fn log_files(&self, path: &str, newest: u64, sink: &mut dyn FnMut(&[u8])) -> Answer<WindowReading> {
+    fn log_files(&self, path: &str, newest: u64, sink: &mut dyn FnMut(Poured<'_>)) -> Answer<WindowReading> {
         let Some((dir, base)) = path.rsplit_once('/') else { return Answer::Failed(Errno::INVAL) };
         let dir = if dir.is_empty() { "/" } else { dir };
         let listing = match self.list(dir, Want::All, MAX_LOG_DIR) {
@@ -127,12 +194,11 @@ impl Host {
                     reading.cut |= part.skip > 0;
                     parts.push((path, part));
                 }
-                Err(error) => reading.gaps.push(why(super::errno_of(&error), &path)),
+                Err(error) => reading.gaps.push(why(errno_of(&error), &path)),
             }
         }
         let mut buffer = vec![0; CHUNK];
         for (path, part) in parts.into_iter().rev() {
-            self.at(Stage::Log(&path));
             match part.pour(&mut buffer, sink) {
                 (bytes, Ok(())) => reading.bytes += bytes,
                 (bytes, Err(error)) => {
@@ -141,6 +207,7 @@ impl Host {
                     reading.gaps.push(Why { reason: Reason::ReadFailed, path: path.clone(), detail });
                 }
             }
+            sink(Poured::EndOfFile);
             reading.sources.insert(0, path);
         }
         if reading.sources.is_empty()
@@ -244,7 +311,7 @@ impl Part {
     }
 
     /// Gives the part to `sink`; also after an error it tells how much it gave.
-    fn pour(mut self, buffer: &mut [u8], sink: &mut dyn FnMut(&[u8])) -> (u64, io::Result<()>) {
+    fn pour(mut self, buffer: &mut [u8], sink: &mut dyn FnMut(Poured<'_>)) -> (u64, io::Result<()>) {
         let mut poured = 0;
         let result = (|| {
             if self.compression == Compression::None {
@@ -268,7 +335,7 @@ impl Part {
                 let wanted = (len as u64 - skipped).min(left);
                 let start = usize::try_from(skipped).expect("not above a length");
                 let end = start + usize::try_from(wanted).expect("not above a length");
-                sink(&buffer[start..end]);
+                sink(Poured::Bytes(&buffer[start..end]));
                 left -= wanted;
                 poured += wanted;
             }
@@ -312,6 +379,17 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn read_all(root: &std::path::Path, log: &str, newest: u64) -> (WindowReading, Vec<u8>) {
+        let root = Root::open(root, Origin::Directory).unwrap();
+        let mut seen = Vec::new();
+        let answer = pour(&root, &Log::File(log.to_owned()), newest, &mut |poured| {
+            if let Poured::Bytes(bytes) = poured {
+                seen.extend_from_slice(bytes);
+            }
+        });
+        (answer.got().unwrap(), seen)
+    }
+
     fn check(newest: u64, expected: &str, cut: bool) {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("var/log");
@@ -324,12 +402,7 @@ mod tests {
         fs::write(log.join("kern.log.3.xz"), xz.finish().unwrap()).unwrap();
         fs::write(log.join("kern.log.4.zst"), zstd::encode_all(&b"zero\n"[..], 1).unwrap()).unwrap();
         fs::write(log.join("kernel.log"), "another log\n").unwrap();
-        let host = Host::directory(dir.path()).unwrap();
-        let mut seen = Vec::new();
-        let reading = host
-            .window(Log::File("/var/log/kern.log"), newest, &mut |bytes| seen.extend_from_slice(bytes))
-            .got()
-            .unwrap();
+        let (reading, seen) = read_all(dir.path(), "/var/log/kern.log", newest);
         assert_eq!(String::from_utf8(seen).unwrap(), expected);
         assert_eq!((reading.cut, reading.bytes), (cut, expected.len() as u64));
         assert_eq!(reading.gaps, []);
@@ -348,11 +421,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let whole = gzip(&b"line of text\n".repeat(5000));
         fs::write(dir.path().join("messages.1.gz"), &whole[..whole.len() - 20]).unwrap();
-        let host = Host::directory(dir.path()).unwrap();
-        let mut bytes = 0;
-        let reading =
-            host.window(Log::File("/messages"), 1 << 20, &mut |seen| bytes += seen.len()).got().unwrap();
-        assert!(bytes > 0);
+        let (reading, seen) = read_all(dir.path(), "/messages", 1 << 20);
+        assert!(!seen.is_empty());
         assert_eq!(reading.gaps.len(), 1, "{:?}", reading.gaps);
         assert_eq!(reading.gaps[0].path, "/messages.1.gz");
     }

@@ -1,0 +1,93 @@
+//! What `check` and `collect` read: a machine, a directory or an archive, with the progress shown on the terminal.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufReader, IsTerminal as _};
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kernmend_core::knowledge::KnowledgeBase;
+use kernmend_core::knowledge::template::grouped;
+use kernmend_node::host::{Host, OpenRootError, Stage, Worker};
+
+use crate::args::Source;
+use crate::failure::Failure;
+use crate::message::Messages;
+use crate::render::printable;
+
+/// A look that is over sooner needs no display.
+const PROGRESS_AFTER: Duration = Duration::from_secs(1);
+
+/// Opens what is to be read. A snapshot has been read already.
+pub(crate) fn host<'a>(
+    source: &Source,
+    knowledge: &'a KnowledgeBase,
+    messages: Messages,
+) -> Result<Host<'a>, Failure> {
+    let signals = &knowledge.signals;
+    let opened = match source {
+        Source::Archive(path) | Source::Snapshot(path) => {
+            let failure = || Failure::input(messages.error_archive(path.display()));
+            let file = fs::File::open(path).map_err(|error| failure().because(&error))?;
+            return Host::capture(BufReader::new(file), signals).map_err(|error| failure().because(&error));
+        }
+        Source::Live => Host::live(signals).map(|host| host.with_worker(worker(Path::new("/")))),
+        Source::Root(path) => Host::directory(path, signals).map(|host| host.with_worker(worker(path))),
+    };
+    opened.map_err(|OpenRootError { path, source }| {
+        Failure::input(messages.error_root(path)).because(&source).hint(messages.hint_root())
+    })
+}
+
+/// A worker is this same program, as it was started where `/proc` doesn't tell.
+fn worker(root: &Path) -> Worker {
+    let program = std::env::current_exe().map(OsString::from).ok().or_else(|| std::env::args_os().next());
+    let arguments = [OsString::from("answer"), OsString::from("--root"), root.as_os_str().to_owned()];
+    Worker::new(program.into_iter().chain(arguments).collect())
+}
+
+/// A line on the terminal that goes away when it is dropped.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    messages: Messages,
+}
+
+impl Progress {
+    pub(crate) fn start(messages: Messages) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if std::io::stderr().is_terminal() {
+            bar.set_style(ProgressStyle::default_spinner());
+        }
+        Self { bar, messages }
+    }
+
+    /// What is called with each stage.
+    pub(crate) fn teller(&self) -> impl Fn(Stage<'_>) + use<> {
+        let (bar, messages) = (self.bar.clone(), self.messages);
+        let show = std::io::stderr().is_terminal();
+        move |stage| {
+            if show && bar.elapsed() >= PROGRESS_AFTER {
+                if bar.is_hidden() {
+                    bar.set_draw_target(ProgressDrawTarget::stderr());
+                }
+                bar.set_message(text(stage, messages));
+                bar.tick();
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn text(stage: Stage<'_>, messages: Messages) -> String {
+    match stage {
+        Stage::Cgroups(count) => messages.progress_cgroups(grouped(count)),
+        Stage::Log(path) => messages.progress_log(printable(path)),
+        Stage::Program(path) => messages.progress_program(printable(path)),
+    }
+}

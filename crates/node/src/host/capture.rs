@@ -1,0 +1,301 @@
+//! A capture: a zstd-compressed tar with a header and the answers of one machine, errors and cuts included. It is
+//! written as the answers come and read in one pass; both in bounded memory. Replayed, it gives the answers that the run
+//! which recorded it was given.
+//!
+//! It holds answers and not files, so there is no second list of what to capture; a question that a later version asks
+//! and the recording one didn't is answered as not captured. Of logs it holds the signals, and of programs what was found
+//! in them: neither a log's text nor a program enters it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::io::{self, Read, Write};
+
+use kernmend_core::document::snapshot::Origin;
+use serde::{Deserialize, Serialize};
+
+use super::answer::Answer;
+use super::request::{Reply, Request};
+
+/// The format. Within a major, kinds of answers are only added.
+const SCHEMA: &str = "kernmend/capture/1";
+
+/// The first member.
+const HEADER: &str = "kernmend-capture.json";
+
+/// Answers of one member: small enough to be held, large enough to compress well.
+const MEMBER: usize = 1 << 20;
+
+/// What a capture may hold when it is read: a node with 65,535 cgroups makes 15 MB.
+const MAX_BYTES: u64 = 96 << 20;
+
+/// The line of a long listing can be long, but not longer than a member that holds nothing else.
+const MAX_MEMBER: u64 = 64 << 20;
+
+/// The header of a capture.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    schema: String,
+    tool: String,
+    origin: Origin,
+    redacted: bool,
+}
+
+/// A question and its answer.
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    ask: std::borrow::Cow<'a, str>,
+    reply: Reply,
+}
+
+/// Why a capture could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("write the capture")]
+pub struct CaptureError(#[source] pub io::Error);
+
+/// Why a file can't be read as a capture.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadCaptureError {
+    /// It isn't a capture: its first member is another.
+    #[error("this is not a capture of kernmend: it doesn't start with `{HEADER}`")]
+    NotACapture,
+    /// It is one of another major version.
+    #[error("this is a `{found}`, and this version reads `{SCHEMA}`")]
+    Schema {
+        /// The schema that it names.
+        found: String,
+    },
+    /// It is damaged.
+    #[error("the capture is damaged at `{member}`")]
+    Damaged {
+        /// The member of the archive.
+        member: String,
+        /// What is wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// It is larger than any capture of a machine.
+    #[error("the capture holds more than {MAX_BYTES} bytes")]
+    TooLarge,
+}
+
+/// Writes answers as they come.
+pub(super) struct Recorder<'a> {
+    tar: tar::Builder<zstd::stream::write::Encoder<'static, Box<dyn Write + 'a>>>,
+    buffer: Vec<u8>,
+    members: u32,
+    /// The first thing that went wrong; what follows is not written.
+    failed: Option<io::Error>,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn start(file: impl Write + 'a, origin: Origin, redacted: bool) -> Result<Self, CaptureError> {
+        const LEVEL: i32 = 3;
+        let file: Box<dyn Write + 'a> = Box::new(file);
+        let encoder = zstd::stream::write::Encoder::new(file, LEVEL).map_err(CaptureError)?;
+        let mut recorder =
+            Self { tar: tar::Builder::new(encoder), buffer: Vec::new(), members: 0, failed: None };
+        let header = Header {
+            schema: SCHEMA.to_owned(),
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            origin,
+            redacted,
+        };
+        let header = serde_json::to_vec_pretty(&header).expect("a header is plain data");
+        recorder.append(HEADER, &header).map_err(CaptureError)?;
+        Ok(recorder)
+    }
+
+    pub(super) fn record(&mut self, request: &Request, reply: &Reply) {
+        if self.failed.is_some() {
+            return;
+        }
+        let line = Line { ask: request.key().into(), reply: reply.clone() };
+        let written = serde_json::to_writer(&mut self.buffer, &line);
+        self.buffer.push(b'\n');
+        let written = written
+            .map_err(io::Error::from)
+            .and_then(|()| if self.buffer.len() >= MEMBER { self.flush() } else { Ok(()) });
+        self.failed = written.err();
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.members += 1;
+        let buffer = std::mem::take(&mut self.buffer);
+        self.append(&format!("answers/{:06}.jsonl", self.members), &buffer)?;
+        self.buffer = buffer;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn append(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        self.tar.append_data(&mut header, name, content)
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), CaptureError> {
+        if let Some(error) = self.failed.take() {
+            return Err(CaptureError(error));
+        }
+        self.flush()
+            .and_then(|()| self.tar.into_inner())
+            .and_then(zstd::stream::write::Encoder::finish)
+            .and_then(|mut file| file.flush())
+            .map_err(CaptureError)
+    }
+}
+
+/// The answers of a capture.
+pub(super) struct Recording {
+    pub(super) origin: Origin,
+    /// The answers to one question in the order in which they were given; the last one stands for all that follow.
+    answers: RefCell<BTreeMap<String, VecDeque<Box<str>>>>,
+}
+
+impl Recording {
+    pub(super) fn read(file: impl Read) -> Result<Self, ReadCaptureError> {
+        let damaged = |member: &str| {
+            let member = member.to_owned();
+            move |source| ReadCaptureError::Damaged { member, source }
+        };
+        let decoder = zstd::stream::read::Decoder::new(file).map_err(damaged("the first bytes"))?;
+        let mut archive = tar::Archive::new(decoder);
+        let mut header: Option<Header> = None;
+        let mut answers: BTreeMap<String, VecDeque<Box<str>>> = BTreeMap::new();
+        let mut left = MAX_BYTES;
+        for member in archive.entries().map_err(damaged("the first bytes"))? {
+            let mut member = member.map_err(damaged("a member's head"))?;
+            let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
+            if member.size() > left.min(MAX_MEMBER) {
+                return Err(ReadCaptureError::TooLarge);
+            }
+            left -= member.size();
+            let mut text = String::new();
+            member.read_to_string(&mut text).map_err(damaged(&name))?;
+            if header.is_none() {
+                header = Some(Self::header(&name, &text)?);
+                continue;
+            }
+            if !name.starts_with("answers/") {
+                continue;
+            }
+            for line in text.lines() {
+                #[derive(Deserialize)]
+                struct Asked<'a> {
+                    #[serde(borrow)]
+                    ask: std::borrow::Cow<'a, str>,
+                    #[serde(borrow)]
+                    reply: &'a serde_json::value::RawValue,
+                }
+                let asked: Asked<'_> =
+                    serde_json::from_str(line).map_err(|error| damaged(&name)(io::Error::from(error)))?;
+                let known = answers.entry(asked.ask.into_owned()).or_default();
+                known.push_back(asked.reply.get().into());
+            }
+        }
+        let header = header.ok_or(ReadCaptureError::NotACapture)?;
+        Ok(Self { origin: header.origin, answers: RefCell::new(answers) })
+    }
+
+    fn header(name: &str, text: &str) -> Result<Header, ReadCaptureError> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            schema: String,
+        }
+        if name != HEADER {
+            return Err(ReadCaptureError::NotACapture);
+        }
+        let damaged =
+            |error| ReadCaptureError::Damaged { member: HEADER.to_owned(), source: io::Error::from(error) };
+        let envelope: Envelope = serde_json::from_str(text).map_err(damaged)?;
+        if envelope.schema != SCHEMA {
+            return Err(ReadCaptureError::Schema { found: envelope.schema });
+        }
+        serde_json::from_str(text).map_err(damaged)
+    }
+
+    /// The recorded answer. One that this version can't read was given by a later one, or damaged.
+    pub(super) fn answer(&self, request: &Request) -> Reply {
+        let mut answers = self.answers.borrow_mut();
+        let Some(recorded) = answers.get_mut(&request.key()) else {
+            return request.refused(Answer::NotCaptured);
+        };
+        let text = match recorded.len() {
+            0 | 1 => recorded.front().cloned(),
+            _ => recorded.pop_front(),
+        };
+        let reply = text.and_then(|text| serde_json::from_str(&text).ok());
+        reply.unwrap_or_else(|| request.refused(Answer::<Infallible>::Failed(super::MISMATCH)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::answer::Content;
+
+    fn read(path: &str) -> Request {
+        Request::Read { path: path.to_owned(), max: 100 }
+    }
+
+    fn content(text: &str) -> Reply {
+        Reply::Content(Answer::Got(Content { bytes: text.as_bytes().to_vec(), cut: false }))
+    }
+
+    fn text_of(reply: Reply) -> String {
+        match reply {
+            Reply::Content(Answer::Got(content)) => content.text(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn record(answers: &[(&str, &str)]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut recorder = Recorder::start(&mut file, Origin::Live, false).unwrap();
+        answers.iter().for_each(|(path, text)| recorder.record(&read(path), &content(text)));
+        recorder.finish().unwrap();
+        file
+    }
+
+    #[test]
+    fn answers_come_back_in_the_order_in_which_they_were_given() {
+        let file = record(&[("/a", "one"), ("/b", "other"), ("/a", "two")]);
+        let recording = Recording::read(&file[..]).unwrap();
+        assert_eq!(recording.origin, Origin::Live);
+        let answer = |path| text_of(recording.answer(&read(path)));
+        assert_eq!([answer("/a"), answer("/a"), answer("/a")], ["one", "two", "two"]);
+        assert_eq!(answer("/b"), "other");
+        assert_eq!(answer("/c"), "Content(NotCaptured)");
+    }
+
+    #[test]
+    fn what_is_no_capture_is_named_as_that() {
+        let error =
+            |bytes: &[u8]| Recording::read(bytes).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(
+            error(b"").starts_with("the capture is damaged") || error(b"").contains("not a capture"),
+            "{}",
+            error(b"")
+        );
+        assert!(error(b"PK\x03\x04 zip").contains("damaged"), "{}", error(b"PK\x03\x04 zip"));
+        let whole = record(&[("/a", &"x".repeat(5000))]);
+        assert!(error(&whole[..whole.len() / 2]).contains("damaged"), "{}", error(&whole[..whole.len() / 2]));
+        let other = |schema: &str| {
+            let mut tar = tar::Builder::new(zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap());
+            let text = format!("{{\"schema\": \"{schema}\"}}");
+            let mut header = tar::Header::new_ustar();
+            header.set_size(text.len() as u64);
+            tar.append_data(&mut header, HEADER, text.as_bytes()).unwrap();
+            tar.into_inner().unwrap().finish().unwrap()
+        };
+        assert_eq!(
+            error(&other("kernmend/capture/2")),
+            "this is a `kernmend/capture/2`, and this version reads `kernmend/capture/1`"
+        );
+    }
+}

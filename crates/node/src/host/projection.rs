@@ -1,0 +1,110 @@
+//! What is kept of files that hold more than kernmend may know: secrets never enter an answer, and so neither a snapshot
+//! nor a capture. What isn't listed here is kept as it is: kernel files, release files, sidecars.
+
+use std::io::Read;
+
+use super::answer::Content;
+use crate::collect::{OPTIONS, names_program};
+
+/// What a compressed configuration is decompressed to at most; one has a quarter of a megabyte.
+const MAX_CONFIGURATION: u64 = 4 << 20;
+
+/// Keeps of a file what may be kept.
+pub(super) fn project(path: &str, content: Content) -> Content {
+    match path {
+        "/proc/cmdline" => lines(&content, |line| Some(mask_arguments(line))),
+        // Mount options of network file systems have held passwords.
+        path if path.ends_with("/mounts") && path.starts_with("/proc/") => lines(&content, |line| {
+            line.split_whitespace().nth(2)?.starts_with("cgroup").then(|| line.to_owned())
+        }),
+        // Registries' credentials stand in these.
+        "/etc/containerd/config.toml" | "/etc/crio/crio.conf" | "/etc/docker/daemon.json" => {
+            lines(&content, |line| {
+                let programs: Vec<&str> =
+                    line.split('"').skip(1).step_by(2).filter(|word| names_program(word)).collect();
+                let comment = line.trim_start().starts_with('#');
+                (!programs.is_empty() && !comment)
+                    .then(|| programs.iter().map(|path| format!("\"{path}\"")).collect())
+            })
+        }
+        "/proc/config.gz" => options(&decompress(&content)),
+        path if path.ends_with("/.config") || path.contains("/config-") || path.ends_with("/config") => {
+            options(&content)
+        }
+        _ => content,
+    }
+}
+
+/// The lines for which `keep` gives something, as it gives it.
+fn lines(content: &Content, keep: impl Fn(&str) -> Option<String>) -> Content {
+    let text = content.text();
+    let mut bytes = Vec::new();
+    for line in text.lines().filter_map(keep) {
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+    }
+    Content { bytes, cut: content.cut }
+}
+
+/// Boot arguments with the values of those masked whose name says that they are secret.
+fn mask_arguments(line: &str) -> String {
+    let mask = |argument: &str| match argument.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}=***"),
+        _ => argument.to_owned(),
+    };
+    line.split(' ').map(mask).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the name of a setting says that its value is secret.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["pass", "secret", "token", "credential", "key", "auth"].iter().any(|word| name.contains(word))
+}
+
+/// A build configuration's head, which names the version, and the options that are asked about.
+fn options(content: &Content) -> Content {
+    lines(content, |line| {
+        let name = line.split_once('=').map_or(line, |(name, _)| name);
+        (OPTIONS.binary_search(&name).is_ok() || line.contains(" Kernel Configuration"))
+            .then(|| line.to_owned())
+    })
+}
+
+/// The plain content of a gzip file. One that is broken becomes as much as could be read of it.
+fn decompress(content: &Content) -> Content {
+    let mut bytes = Vec::new();
+    let decoder = flate2::read::MultiGzDecoder::new(&content.bytes[..]);
+    let whole = decoder.take(MAX_CONFIGURATION).read_to_end(&mut bytes).is_ok();
+    Content { cut: content.cut || !whole || bytes.len() as u64 == MAX_CONFIGURATION, bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &str, before: &str, after: &str) {
+        let content = Content { bytes: before.as_bytes().to_vec(), cut: false };
+        assert_eq!(project(path, content).text(), after, "{path}");
+    }
+
+    #[test]
+    fn secrets_don_t_enter() {
+        check(
+            "/proc/cmdline",
+            "ro rd.luks.key=/k password=hunter2 quiet cgroup.memory=nokmem\n",
+            "ro rd.luks.key=*** password=*** quiet cgroup.memory=nokmem\n",
+        );
+        check(
+            "/proc/1/mounts",
+            "//nas/x /mnt cifs rw,password=hunter2 0 0\ncgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n",
+            "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n",
+        );
+        check(
+            "/etc/containerd/config.toml",
+            "[plugins.auth]\n  password = \"hunter2\"\n  BinaryName = \"/opt/bin/runc\"\n# \"/old/runc\"\n",
+            "\"/opt/bin/runc\"\n",
+        );
+        check("/boot/config-5.10", "CONFIG_SLUB=y\nCONFIG_SYSTEM_TRUSTED_KEYS=\"x\"\n", "CONFIG_SLUB=y\n");
+        check("/etc/os-release", "ID=debian\n", "ID=debian\n");
+    }
+}

@@ -1,0 +1,142 @@
+//! What a machine can be asked, and what comes back, as data: the same question is answered by a root that is read
+//! directly, by a child process that may be abandoned, by a capture, or by an archive.
+
+use std::time::Duration;
+
+use kernmend_core::knowledge::signal::SignalSet;
+use kernmend_core::scan::{Clock, Scan};
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Answer, Content, errno_of};
+use super::command::{self, Known};
+use super::listing::{Listing, Want};
+use super::markers::{self, MarkerScan};
+use super::projection;
+use super::root::Root;
+use super::window::{self, Log, WindowReading};
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Request {
+    Read { path: String, max: usize },
+    Link { path: String },
+    Identity { path: String },
+    List { path: String, want: Want, max: usize },
+    Window { log: Log, newest: u64, booted_at: Option<i64>, collected_at: Option<i64> },
+    Markers { path: String, max: u64 },
+    Command { known: Known, max: usize, deadline_ms: u64 },
+}
+
+/// What comes back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reply {
+    Content(Answer<Content>),
+    Link(Answer<String>),
+    Identity(Answer<(u64, u64)>),
+    Listing(Answer<Listing>),
+    Window(Answer<Window>),
+    Markers(Answer<MarkerScan>),
+}
+
+/// A stretch of a log: what was read, and the signals in it. The text itself is kept nowhere.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Window {
+    /// Which files, and how much of them.
+    pub reading: WindowReading,
+    /// What was found.
+    pub scan: Scan,
+}
+
+impl Request {
+    /// The question without its bounds, as a capture files it: a later version may ask for more or for less.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Read { path, .. } => format!("read {path}"),
+            Self::Link { path } => format!("link {path}"),
+            Self::Identity { path } => format!("identity {path}"),
+            Self::List { path, want: Want::All, .. } => format!("list {path}"),
+            Self::List { path, want: Want::Directories, .. } => format!("directories {path}"),
+            Self::Window { log, .. } => format!("window {}", log.name()),
+            Self::Markers { path, .. } => format!("markers {path}"),
+            Self::Command { known, .. } => format!("command {}", known.line()),
+        }
+    }
+
+    /// The path that is asked about, where it is one.
+    pub(super) fn path(&self) -> Option<&str> {
+        match self {
+            Self::Read { path, .. }
+            | Self::Link { path }
+            | Self::Identity { path }
+            | Self::List { path, .. }
+            | Self::Markers { path, .. } => Some(path),
+            Self::Window { log, .. } => log.path(),
+            Self::Command { .. } => None,
+        }
+    }
+
+    /// Asks a root directly.
+    pub(super) fn answer(&self, root: &Root, signals: &SignalSet) -> Reply {
+        match self {
+            Self::Read { path, max } => {
+                Reply::Content(root.read(path, *max).map(|content| projection::project(path, content)))
+            }
+            Self::Link { path } => Reply::Link(root.link(path)),
+            Self::Identity { path } => Reply::Identity(root.identity(path)),
+            Self::List { path, want, max } => Reply::Listing(root.list(path, *want, *max)),
+            Self::Window { log, newest, booted_at, collected_at } => {
+                let clock = Clock {
+                    booted_at_unix_ms: *booted_at,
+                    collected_at_unix_ms: *collected_at,
+                    zone: zone(root),
+                };
+                Reply::Window(window::read(root, log, *newest, clock, signals))
+            }
+            Self::Markers { path, max } => Reply::Markers(match root.open_file(path) {
+                Ok(file) => match markers::scan(&mut &file, *max) {
+                    Ok(scan) => Answer::Got(scan),
+                    Err(error) => Answer::Failed(errno_of(&error.source)),
+                },
+                Err(errno) => root.missing(path, errno),
+            }),
+            Self::Command { known, max, deadline_ms } => {
+                Reply::Content(root.command(known, *max, Duration::from_millis(*deadline_ms)))
+            }
+        }
+    }
+
+    /// The answer that something stood in the way, in the shape that this question asks for.
+    pub(super) fn refused(&self, answer: Answer<std::convert::Infallible>) -> Reply {
+        fn never<T>(answer: Answer<std::convert::Infallible>) -> Answer<T> {
+            answer.map(|never| match never {})
+        }
+        match self {
+            Self::Read { .. } | Self::Command { .. } => Reply::Content(never(answer)),
+            Self::Link { .. } => Reply::Link(never(answer)),
+            Self::Identity { .. } => Reply::Identity(never(answer)),
+            Self::List { .. } => Reply::Listing(never(answer)),
+            Self::Window { .. } => Reply::Window(never(answer)),
+            Self::Markers { .. } => Reply::Markers(never(answer)),
+        }
+    }
+}
+
+impl Root {
+    /// Runs a known command; only a live machine has commands.
+    fn command(&self, known: &Known, max: usize, deadline: Duration) -> Answer<Content> {
+        match self.origin {
+            kernmend_core::document::snapshot::Origin::Live => command::run(known, max, deadline),
+            _ => Answer::NotCaptured,
+        }
+    }
+}
+
+/// The zone of the stamps in the node's logs.
+fn zone(root: &Root) -> jiff::tz::TimeZone {
+    const MAX_ZONE: usize = 64 * 1024;
+    let file = root.read("/etc/localtime", MAX_ZONE).got();
+    let zone = file.and_then(|content| jiff::tz::TimeZone::tzif("local", &content.bytes).ok());
+    zone.unwrap_or(jiff::tz::TimeZone::UTC)
+}
