@@ -50,10 +50,9 @@ impl Engine {
             RELEASE => self.release(subject),
             "captured-root" => self.captured_root(subject)?,
             "log" => self.log(&self.bytes(subject)?),
-            "os-release" => self.streams(
-                None,
-                Some(&self.knowledge.streams.identify(None, Some(&os_release(&self.text(subject)?)))),
-            ),
+            "os-release" => {
+                streams(None, &self.knowledge.streams.identify(None, Some(&os_release(&self.text(subject)?))))
+            }
             "hostnamectl" => self.hostnamectl(&self.text(subject)?),
             "version-output" => versions(&self.text(subject)?),
             "cmdline" => {
@@ -102,17 +101,10 @@ impl Engine {
         ])
     }
 
-    /// The stream and base of a kernel.
-    fn streams(&self, release: Option<String>, told: Option<&stream::Reading>) -> Reading {
-        let base = told.and_then(|told| told.base()).map(|base| base.to_string());
-        let stream = told.and_then(stream::Reading::stream).unwrap_or("unknown").to_owned();
-        words([("kernel", release), ("base", base), ("stream", Some(stream))])
-    }
-
     fn hostnamectl(&self, text: &str) -> Reading {
         let found = hostnamectl(text);
         let told = self.knowledge.streams.identify(found.release.as_deref(), found.distribution.as_ref());
-        self.streams(found.release, Some(&told))
+        streams(found.release, &told)
     }
 
     fn captured_root(&self, subject: &str) -> Result<Reading, LabError> {
@@ -205,6 +197,15 @@ impl Engine {
 fn words<const N: usize>(answers: [(&'static str, Option<String>); N]) -> Reading {
     let words = answers.map(|(key, word)| (key, word.into_iter().collect()));
     Reading { words: words.into(), ..Reading::default() }
+}
+
+/// The stream and base of a kernel.
+fn streams(release: Option<String>, told: &stream::Reading) -> Reading {
+    words([
+        ("kernel", release),
+        ("base", told.base().map(|base| base.to_string())),
+        ("stream", Some(told.stream().unwrap_or("unknown").to_owned())),
+    ])
 }
 
 fn fact<T>(read: Result<T, String>) -> Fact<T> {
