@@ -23,8 +23,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Asked {
     Check(Check),
     Collect(Collect),
-    /// What a worker process does: answer questions about this root.
-    Answer(PathBuf),
+    /// What a worker process does: answer questions about this root, or the machine.
+    Answer(Option<PathBuf>),
     Explain(Option<String>),
     Schema(String),
 }
@@ -112,7 +112,7 @@ pub(crate) fn command(messages: Messages) -> Command {
         .arg(root())
         .arg(file("output", messages.option_capture()).short('o').required(true))
         .arg(text("redact", messages.option_redact()).action(ArgAction::SetTrue));
-    let answer = Command::new("answer").hide(true).arg(root().required(true));
+    let answer = Command::new("answer").hide(true).arg(root());
     let explain = Command::new("explain")
         .about(messages.about_explain())
         .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_fault()));
@@ -177,7 +177,7 @@ impl Arguments {
                 output: path("output").expect("clap requires it"),
                 redact: given.get_flag("redact"),
             }),
-            "answer" => Asked::Answer(path("root").expect("clap requires it")),
+            "answer" => Asked::Answer(path("root")),
             "explain" => Asked::Explain(word("fault")),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };

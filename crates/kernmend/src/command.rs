@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
     match &arguments.command {
         Asked::Check(check) => check::run(check, &knowledge, messages),
         Asked::Collect(collect) => collect::run(collect, &knowledge, messages),
-        Asked::Answer(root) => answer::run(root, &knowledge, messages),
+        Asked::Answer(root) => answer::run(root.as_deref(), &knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }

@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use kernmend_core::document::Fact;
 use kernmend_core::document::report::{Evidence, Finding, NodeSummary, Report, Undecided, Verdict};
+use kernmend_core::document::{Fact, Why};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::advisory::Advisory;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -49,6 +49,7 @@ pub(crate) fn report(
 ) -> String {
     let page = Page { width: width(), messages, knowledge };
     let mut text = page.headline(&report.node);
+    text.push_str(&page.unanswered(&report.node));
     text.push('\n');
     let mut clear = 0_usize;
     for finding in &report.findings {
@@ -137,6 +138,15 @@ impl Page<'_> {
         parts.extend(node.programs.iter().map(|program| printable(program)));
         let line = parts.join(" · ");
         wrap(&line, self.width).into_iter().map(|line| format!("{BOLD}{line}{BOLD:#}\n")).collect()
+    }
+
+    /// What hung: it can be the fault itself, and what kernmend could not see is behind it.
+    fn unanswered(&self, node: &NodeSummary) -> String {
+        let Some(first) = node.unanswered.first() else { return String::new() };
+        let paths: Vec<&str> = node.unanswered.iter().map(|why| why.path.as_str()).collect();
+        let why = Why { path: String::new(), detail: String::new(), ..first.clone() };
+        let line = self.messages.because(printable(&paths.join(", ")), self.messages.why(&why));
+        wrap(&line, self.width).into_iter().map(|line| format!("{line}\n")).collect()
     }
 
     fn finding(&self, finding: &Finding) -> String {

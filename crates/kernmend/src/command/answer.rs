@@ -4,14 +4,20 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use kernmend_core::document::snapshot::Origin;
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_node::host::serve;
 
 use crate::failure::Failure;
 use crate::message::Messages;
 
-pub(crate) fn run(root: &Path, knowledge: &KnowledgeBase, messages: Messages) -> Result<ExitCode, Failure> {
-    serve(root, &knowledge.signals, io::stdin().lock(), io::stdout().lock())
-        .map_err(|error| Failure::input(messages.error_root(root.display())).because(&error))?;
+pub(crate) fn run(
+    root: Option<&Path>,
+    knowledge: &KnowledgeBase,
+    messages: Messages,
+) -> Result<ExitCode, Failure> {
+    let (path, origin) = root.map_or((Path::new("/"), Origin::Live), |path| (path, Origin::Directory));
+    serve(path, origin, &knowledge.signals, io::stdin().lock(), io::stdout().lock())
+        .map_err(|error| Failure::write(messages, &error))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,15 +1,16 @@
 //! What `check` and `collect` read: a machine, a directory or an archive, with the progress shown on the terminal.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufReader, IsTerminal as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::template::grouped;
-use kernmend_node::host::{Host, OpenRootError, Stage, Worker};
+use kernmend_node::host::{Host, OpenRootError, Stage};
 
 use crate::args::Source;
 use crate::failure::Failure;
@@ -32,19 +33,22 @@ pub(crate) fn host<'a>(
             let file = fs::File::open(path).map_err(|error| failure().because(&error))?;
             return Host::capture(BufReader::new(file), signals).map_err(|error| failure().because(&error));
         }
-        Source::Live => Host::live(signals).map(|host| host.with_worker(worker(Path::new("/")))),
-        Source::Root(path) => Host::directory(path, signals).map(|host| host.with_worker(worker(path))),
+        Source::Live => Host::guarded(None, worker(None), signals),
+        Source::Root(path) => Host::guarded(Some(path), worker(Some(path)), signals),
     };
     opened.map_err(|OpenRootError { path, source }| {
         Failure::input(messages.error_root(path)).because(&source).hint(messages.hint_root())
     })
 }
 
-/// A worker is this same program, as it was started where `/proc` doesn't tell.
-fn worker(root: &Path) -> Worker {
-    let program = std::env::current_exe().map(OsString::from).ok().or_else(|| std::env::args_os().next());
-    let arguments = [OsString::from("answer"), OsString::from("--root"), root.as_os_str().to_owned()];
-    Worker::new(program.into_iter().chain(arguments).collect())
+/// A worker is this same program. Where it is was told by the kernel when it started: `/proc` could hang.
+fn worker(root: Option<&Path>) -> Vec<OsString> {
+    let program = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
+    let mut arguments = vec![program.to_owned(), OsString::from("answer")];
+    if let Some(root) = root {
+        arguments.extend([OsString::from("--root"), root.as_os_str().to_owned()]);
+    }
+    arguments
 }
 
 /// A line on the terminal that goes away when it is dropped.

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use kernmend_core::document::snapshot::{
     AccountingCounts, CgroupMode, Cgroups, Controller, MemoryHierarchy, Origin, SlabCaches,
 };
-use kernmend_core::document::{Bounds, Fact, Reason};
+use kernmend_core::document::{Bounds, Fact, Reason, Why};
 use kernmend_core::slab::SlabCount;
 use rustix::io::Errno;
 
-use super::{LARGE, SMALL};
-use crate::host::{Answer, Host, Kind, Listing, Stage, Want};
+use super::{LARGE, SMALL, first_told};
+use crate::host::{Answer, Host, Kind, Listing, Stage, Want, unescape};
 
 /// Mounts, as the first process sees them: kernmend itself may run in a container.
 const MOUNTS: [&str; 3] = ["/proc/1/mounts", "/proc/self/mounts", "/proc/mounts"];
@@ -52,7 +52,15 @@ pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
         Answer::Got(listing) => Some(start_slab(listing)),
         _ => None,
     };
-    let memory = place.map(|place| Walk::new(host, &place, &mut slab).run());
+    let version = place.clone().map(|place| (place.version, place.path));
+    let memory = match place {
+        Fact::Known { value, from } => match Walk::new(host, &value, &mut slab).run() {
+            Ok(found) => Fact::Known { value: found, from },
+            Err(why) => Fact::Unknown { why },
+        },
+        Fact::Absent { from } => Fact::Absent { from },
+        Fact::Unknown { why } => Fact::Unknown { why },
+    };
     let unseen = memory.value().map_or(0, |(_, unseen)| *unseen);
     let memory = memory.map(|(hierarchy, _)| hierarchy);
     let slab = match (slab, &memory) {
@@ -67,7 +75,7 @@ pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
                 .map(|mounts| mode(&mounts))
                 .parse(|mode| mode.ok_or("no cgroup file system is mounted".into())),
             controllers,
-            dying_v2: dying(host, &memory),
+            dying_v2: dying(host, version),
             memory,
         },
         slab,
@@ -84,15 +92,7 @@ struct Mount {
 }
 
 fn mounts(host: &Host<'_>) -> Fact<Vec<Mount>> {
-    let mut first = None;
-    for path in MOUNTS {
-        let fact = host.text(path, LARGE).map(|text| parse_mounts(&text));
-        if let Fact::Known { .. } = fact {
-            return fact;
-        }
-        first.get_or_insert(fact);
-    }
-    first.unwrap_or_else(|| Fact::unknown(Reason::NotTold, MOUNTS[0], ""))
+    first_told(MOUNTS.into_iter().map(|path| host.text(path, LARGE).map(|text| parse_mounts(&text))))
 }
 
 fn parse_mounts(text: &str) -> Vec<Mount> {
@@ -108,13 +108,6 @@ fn parse_mounts(text: &str) -> Vec<Mount> {
         Some(Mount { path: unescape(path), version, options })
     };
     text.lines().filter_map(line).collect()
-}
-
-/// `/proc/mounts` writes white space and backslashes as three octal digits.
-fn unescape(path: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .into_iter()
-        .fold(path.to_owned(), |path, (escaped, plain)| path.replace(escaped, plain))
 }
 
 fn mode(mounts: &[Mount]) -> Option<CgroupMode> {
@@ -166,9 +159,11 @@ fn memory_place(host: &Host<'_>, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
 }
 
 /// `nr_dying_descendants` of the version 2 root.
-fn dying(host: &Host<'_>, memory: &Fact<MemoryHierarchy>) -> Fact<u64> {
-    let Fact::Known { value: MemoryHierarchy { version: 2, path, .. }, .. } = memory else {
-        return Fact::Absent { from: memory.from().to_owned() };
+fn dying(host: &Host<'_>, memory: Fact<(u8, String)>) -> Fact<u64> {
+    let path = match memory {
+        Fact::Known { value: (2, path), .. } => path,
+        Fact::Known { from, .. } | Fact::Absent { from } => return Fact::Absent { from },
+        Fact::Unknown { why } => return Fact::Unknown { why },
     };
     host.text(&format!("{path}/cgroup.stat"), SMALL).parse(|text| {
         let number = text.lines().find_map(|line| line.strip_prefix("nr_dying_descendants "));
@@ -226,9 +221,9 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
     }
 
     /// Gives the hierarchy, and how many live cgroups may have accounting on without having been seen.
-    fn run(mut self) -> (MemoryHierarchy, u64) {
+    fn run(mut self) -> Result<(MemoryHierarchy, u64), Why> {
         self.counts.files = self.version == 1 && self.has_kmem_files();
-        self.descend();
+        self.descend()?;
         let captured = captured_count(self.host, "dirs_in_memory_hierarchy");
         let directories = match captured {
             Some(all) if all >= self.directories => Bounds::exact(all),
@@ -242,7 +237,7 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
         let unseen = if self.full_parent_has_on { not_kept } else { 0 };
         let hierarchy =
             MemoryHierarchy { version: self.version, path: self.path, directories, accounting: self.counts };
-        (hierarchy, unseen)
+        Ok((hierarchy, unseen))
     }
 
     fn has_kmem_files(&self) -> bool {
@@ -258,10 +253,10 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
     }
 
     /// Goes through the tree depth first. What is held at any time is the listings on the way down, and one path.
-    fn descend(&mut self) {
+    fn descend(&mut self) -> Result<(), Why> {
         let mut path = self.path.clone();
         let mut levels: Vec<Level> = Vec::new();
-        levels.extend(self.level(&path));
+        levels.extend(self.top()?);
         while let Some(level) = levels.last_mut() {
             path.truncate(level.path_len);
             let Some((name, _)) = level.children.get(level.next) else {
@@ -283,6 +278,29 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
             }
             let below = self.level(&path);
             levels.extend(below);
+        }
+        Ok(())
+    }
+
+    /// The children of the root. Where it can't be listed nothing is known of the hierarchy.
+    fn top(&mut self) -> Result<Option<Level>, Why> {
+        let why = |reason, detail: &str| Why { reason, path: self.path.clone(), detail: detail.to_owned() };
+        match self.host.list(&self.path, Want::Directories, MAX_CHILDREN) {
+            Answer::Got(children) => {
+                self.incomplete |= children.cut;
+                let path_len = self.path.len();
+                Ok((!children.is_empty()).then_some(Level { children, next: 0, path_len }))
+            }
+            // The first process sees other mounts than we do.
+            Answer::Absent => Err(why(Reason::Contradicted, "it is mounted, and it isn't there")),
+            // Of a captured root the number can be known all the same.
+            Answer::NotCaptured => {
+                self.incomplete = true;
+                Ok(None)
+            }
+            answer @ Answer::Failed(_) => {
+                Err(answer.obstacle(&self.path).unwrap_or_else(|| why(Reason::ReadFailed, "")))
+            }
         }
     }
 
@@ -372,7 +390,8 @@ fn accounting(host: &Host<'_>, path: &str) -> (Accounting, String) {
     match (answer, usage) {
         (_, Some(1..)) => (Accounting::On, usage_file),
         (Answer::Failed(Errno::IO), _) => (Accounting::Refused, slabinfo),
-        (_, Some(0)) => (Accounting::Silent, usage_file),
+        // What stood in the way of slabinfo may have been the header.
+        (Answer::Got(_) | Answer::Absent, Some(0)) => (Accounting::Silent, usage_file),
         _ => (Accounting::NotTold, slabinfo),
     }
 }

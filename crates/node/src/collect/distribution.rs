@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use kernmend_core::document::Fact;
 use kernmend_core::document::snapshot::Distribution;
-use kernmend_core::document::{Fact, Reason};
 
-use super::SMALL;
+use super::{SMALL, first_told};
 use crate::host::Host;
 
 /// Where a distribution says what it is, the most telling place first.
@@ -14,19 +14,12 @@ const RELEASE_FILES: [&str; 4] =
     ["/etc/centos-release", "/etc/oracle-release", "/etc/redhat-release", "/etc/SuSE-release"];
 
 pub(super) fn collect(host: &Host<'_>) -> Fact<Distribution> {
-    let mut first = None;
     let sources =
         OS_RELEASE.map(|path| (path, true)).into_iter().chain(RELEASE_FILES.map(|path| (path, false)));
-    for (path, is_os_release) in sources {
-        let fact = host
-            .text(path, SMALL)
-            .parse(|text| if is_os_release { Ok(parse_os_release(text)) } else { parse_release_file(text) });
-        if let Fact::Known { .. } = fact {
-            return fact;
-        }
-        first.get_or_insert(fact);
-    }
-    first.unwrap_or_else(|| Fact::unknown(Reason::NotTold, OS_RELEASE[0], ""))
+    first_told(sources.map(|(path, is_os_release)| {
+        host.text(path, SMALL)
+            .parse(|text| if is_os_release { Ok(parse_os_release(text)) } else { parse_release_file(text) })
+    }))
 }
 
 fn parse_os_release(text: &str) -> Distribution {

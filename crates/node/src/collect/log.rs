@@ -5,6 +5,7 @@ use kernmend_core::document::snapshot::{Kernel, LogKind, LogWindow, Origin};
 use kernmend_core::document::{Fact, Reason, Why};
 use kernmend_core::scan::Scan;
 
+use super::first_told;
 use crate::host::{Answer, Host, Known, Log, Window, WindowReading};
 
 /// The newest part of each log that is scanned.
@@ -37,11 +38,17 @@ pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>
         asked.push((Log::Kmsg, LogKind::Kernel));
     }
     asked.extend(FILES.iter().map(|(path, kind)| (Log::File((*path).to_owned()), *kind)));
-    if JOURNALS.iter().any(|path| host.identity(path).got().is_some()) {
-        asked.push((Log::Command(Known::JournalKernel), LogKind::Kernel));
-        asked.push((Log::Command(Known::JournalUnits), LogKind::Program));
-    }
     let mut logs = Vec::new();
+    let journals = [(Known::JournalKernel, LogKind::Kernel), (Known::JournalUnits, LogKind::Program)];
+    let places = JOURNALS.map(|path| host.identity(path).fact(path));
+    match first_told(places) {
+        Fact::Known { .. } => asked.extend(journals.map(|(known, kind)| (Log::Command(known), kind))),
+        // Whether there is a journal can't be told, and so there may be one that wasn't read.
+        Fact::Unknown { why } if why.reason != Reason::NotCaptured => {
+            logs.extend(journals.map(|(known, kind)| unread(&known.line(), kind, Some(why.clone()))));
+        }
+        Fact::Absent { .. } | Fact::Unknown { .. } => {}
+    }
     for (log, kind) in asked {
         let name = log.name();
         match host.window(&log, NEWEST, booted_ms, collected_ms) {
@@ -102,8 +109,9 @@ fn unread(log: &str, kind: LogKind, obstacle: Option<Why>) -> LogWindow {
 
 /// A log covers the boot where it begins before it, or with it.
 fn covers_boot(log: &str, reading: &WindowReading, scan: &Scan, boot: Option<i64>) -> Fact<bool> {
-    let begins_before =
-        |boot: i64| scan.first.and_then(|first| first.unix_ms).map(|first| first <= boot * 1000);
+    let begins_before = |boot: i64| {
+        scan.first.and_then(|first| first.unix_ms).map(|first| first <= boot.saturating_mul(1000))
+    };
     if scan.starts_at_boot && !reading.cut {
         return Fact::known(true, log);
     }

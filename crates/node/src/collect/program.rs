@@ -99,6 +99,7 @@ fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
         let answer = host.list(installation, Want::Directories, MAX_ENTRIES);
         gaps.extend(answer.obstacle(installation));
         let names = answer.got();
+        gaps.extend(names.as_ref().filter(|listing| listing.cut).map(|listing| cut(installation, listing)));
         places.extend(
             names.iter().flat_map(Listing::iter).map(|(name, _)| format!("{installation}/{name}/bin")),
         );
@@ -109,7 +110,7 @@ fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
         gaps.extend(answer.obstacle(&place));
         let Answer::Got(listing) = answer else { continue };
         if listing.cut {
-            gaps.push(Why { reason: Reason::Cut, path: place.clone(), detail: listing.total.to_string() });
+            gaps.push(cut(&place, &listing));
         }
         let programs =
             listing.iter().filter(|(name, kind)| *kind != Kind::Directory && name_of(name).is_some());
@@ -119,12 +120,19 @@ fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
         let answer = host.read(path, SMALL);
         gaps.extend(answer.obstacle(path));
         if let Answer::Got(content) = answer {
+            if content.cut {
+                gaps.push(Why { reason: Reason::Cut, path: (*path).to_owned(), detail: String::new() });
+            }
             paths.extend(configured_paths(&content.text()));
         }
     }
     paths.sort();
     paths.dedup();
     paths
+}
+
+fn cut(path: &str, listing: &Listing) -> Why {
+    Why { reason: Reason::Cut, path: path.to_owned(), detail: format!("{} entries", listing.total) }
 }
 
 /// Whether a word is the absolute path of a known program.
