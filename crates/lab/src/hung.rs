@@ -22,6 +22,9 @@ const LOOKUP: u32 = 1;
 const GETATTR: u32 = 3;
 const INIT: u32 = 26;
 
+/// ENOSYS, as the kernel wants it.
+const NOT_IMPLEMENTED: i32 = -38;
+
 /// The version of the protocol that is spoken: the reply to INIT has its present length since 7.23.
 const VERSION: [u32; 2] = [7, 31];
 
@@ -59,7 +62,10 @@ impl Server {
         let told = Arc::clone(&hangs);
         // It ends when the server is unmounted.
         std::thread::spawn(move || serve(device, &told));
-        Ok(Self { directory: directory.to_owned(), hangs })
+        let server = Self { directory: directory.to_owned(), hangs };
+        // Before the kernel and the server have greeted each other, those who ask could still be killed.
+        std::fs::metadata(server.file()).map_err(failed("asking the file server at"))?;
+        Ok(server)
     }
 
     /// The path of its one file.
@@ -113,16 +119,17 @@ fn serve(mut device: File, hangs: &AtomicBool) {
                 let head = [VALID, 0];
                 [head.iter().flat_map(|word| word.to_ne_bytes()).collect(), attributes(node)].concat()
             }
-            _ => continue,
+            // The kernel does without those that it then knows to be missing.
+            _ => Vec::new(),
         };
+        let error = if answer.is_empty() { NOT_IMPLEMENTED } else { 0 };
         let len = u32::try_from(16 + answer.len()).expect("answers are short");
         let mut reply = len.to_ne_bytes().to_vec();
-        reply.extend(0_i32.to_ne_bytes());
+        reply.extend(error.to_ne_bytes());
         reply.extend(unique.to_ne_bytes());
         reply.extend(answer);
-        if device.write_all(&reply).is_err() {
-            return;
-        }
+        // One that nobody waits for any more is refused.
+        let _ = device.write_all(&reply);
     }
 }
 

@@ -53,7 +53,8 @@ fn run(places: &[&Path], arguments: &[&str]) -> Run {
     run
 }
 
-/// Checks a machine or a directory of which `places` hang; exactly `unanswered` is named for that.
+/// Checks a machine or a directory of which `places` hang; all of `unanswered` is named for that, and on a directory
+/// nothing else is. Programs of the machine can hang over the same places.
 fn check(root: Option<&Path>, places: &[&Path], unanswered: &[&str]) -> Snapshot {
     let mut arguments = vec!["check", "-o", "snapshot"];
     if let Some(root) = root {
@@ -64,7 +65,8 @@ fn check(root: Option<&Path>, places: &[&Path], unanswered: &[&str]) -> Snapshot
     let snapshot = Document::<Snapshot>::from_json(&run.stdout()).unwrap().body;
     let mut named: Vec<&str> = snapshot.unanswered.iter().map(|why| why.path.as_str()).collect();
     named.sort_unstable();
-    assert_eq!(named, unanswered, "{places:?}");
+    let missing = unanswered.iter().any(|path| !named.contains(path));
+    assert!(!missing && (root.is_none() || named == unanswered), "{places:?}: {named:?}");
     assert!(snapshot.unanswered.iter().all(|why| why.reason == Reason::DeadlineExceeded));
     assert_eq!(run.number("held") > 0, !unanswered.is_empty(), "{places:?}: {:?}", run.told);
     snapshot

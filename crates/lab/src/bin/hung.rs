@@ -58,6 +58,10 @@ fn run() -> Result<(), Error> {
     server.hang();
 
     let started = Instant::now();
+    // Looking for a program in the PATH could hang as well.
+    if !Path::new(program).is_absolute() {
+        return Err(usage.into());
+    }
     let mut child = Command::new(program).args(rest).spawn()?;
     let mut status = None;
     while status.is_none() && started.elapsed() < PATIENCE {

@@ -109,7 +109,7 @@ fn parse_boot_time(text: &str) -> Result<i64, String> {
 }
 
 /// Boot arguments, as the kernel splits them: at white space outside double quotes.
-fn split_arguments(text: &str) -> Vec<String> {
+pub(crate) fn split_arguments(text: &str) -> Vec<String> {
     let mut quoted = false;
     text.trim()
         .split(|char: char| {

@@ -103,10 +103,16 @@ impl Worker {
             Err(error) if errno_of(&error) == Errno::TIMEDOUT => return Err(failed(Errno::TIMEDOUT)),
             Err(_) => return Ok(None),
         }
-        if let Ok(Mounted { mountinfo: Some(mountinfo), root: Some(root) }) =
-            worker.exchange(&Question::Mounts, SHORT)
-        {
-            worker.mounts = Mounts::parse(&mountinfo, &root);
+        match worker.exchange(&Question::Mounts, SHORT) {
+            Ok(Mounted { mountinfo: Some(mountinfo), root: Some(root) }) => {
+                worker.mounts = Mounts::parse(&mountinfo, &root);
+            }
+            Ok(Mounted { .. }) => {}
+            // Its own `/proc` hangs, which is also that of the root where this is the machine's.
+            Err(error) if errno_of(&error) == Errno::TIMEDOUT && root == Path::new("/") => {
+                worker.hung.get_mut().push("/proc".to_owned());
+            }
+            Err(_) => {}
         }
         Ok(Some(worker))
     }
@@ -131,7 +137,8 @@ impl Worker {
     pub(super) fn ask(&self, request: &Request) -> Reply {
         let refused = |errno| request.refused(Answer::<Infallible>::Failed(errno));
         let subject = request.subject();
-        if self.hung.borrow().iter().any(|place| mounts::is_below(&subject, place)) {
+        let hung = self.hung.borrow().iter().any(|place| mounts::is_below(&subject, place));
+        if hung || self.left.get().is_zero() {
             return refused(Errno::TIMEDOUT);
         }
         if self.running.borrow().is_none() {
