@@ -93,14 +93,12 @@ fn a_file_over_one_of_the_kernels() {
     assert!(snapshot.kernel.release.value().is_some());
 }
 
+/// All of `/proc` can't hang here: what the language does before `main` reads `/proc/self/maps`.
 #[test]
-fn all_of_proc() {
-    let snapshot = check(
-        None,
-        &[Path::new("/proc")],
-        &["/proc", "/proc/1/mounts", "/proc/sys/kernel/hostname", "/proc/sys/kernel/osrelease"],
-    );
+fn all_of_proc_sys() {
+    let snapshot = check(None, &[Path::new("/proc/sys")], &["/proc/sys/kernel/hostname"]);
     assert_eq!(reason(&snapshot.kernel.release), Some(Reason::DeadlineExceeded));
+    assert!(snapshot.kernel.uptime.value().is_some());
 }
 
 #[test]

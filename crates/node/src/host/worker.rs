@@ -103,16 +103,10 @@ impl Worker {
             Err(error) if errno_of(&error) == Errno::TIMEDOUT => return Err(failed(Errno::TIMEDOUT)),
             Err(_) => return Ok(None),
         }
-        match worker.exchange(&Question::Mounts, SHORT) {
-            Ok(Mounted { mountinfo: Some(mountinfo), root: Some(root) }) => {
-                worker.mounts = Mounts::parse(&mountinfo, &root);
-            }
-            Ok(Mounted { .. }) => {}
-            // Its own `/proc` hangs, which is also that of the root where this is the machine's.
-            Err(error) if errno_of(&error) == Errno::TIMEDOUT && root == Path::new("/") => {
-                worker.hung.get_mut().push("/proc".to_owned());
-            }
-            Err(_) => {}
+        if let Ok(Mounted { mountinfo: Some(mountinfo), root: Some(root) }) =
+            worker.exchange(&Question::Mounts, SHORT)
+        {
+            worker.mounts = Mounts::parse(&mountinfo, &root);
         }
         Ok(Some(worker))
     }

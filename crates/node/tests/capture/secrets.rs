@@ -1,16 +1,14 @@
 //! Secrets that lie about on a node enter neither a capture nor a snapshot; and where it is asked for, names and
 //! addresses don't either.
 
-mod support;
-
 use std::process::{Child, Command};
 
+use crate::support::{members, put, record, root};
 use kernmend_core::diagnose::diagnose;
 use kernmend_core::document::Document;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_node::host::Host;
-use support::{members, put, record, root};
 
 /// Stands in every secret that is planted here.
 const SECRET: &str = "hunter2correcthorse";
@@ -127,7 +125,7 @@ fn names_and_addresses_are_hidden_with_one_stand_in_each() {
     for hidden in ["node-14", "example.com", "10.1.2.3", "10.1.2.1", "10.1.2.9"] {
         held(&capture, &redacted, hidden);
     }
-    assert_eq!(support::snapshot(&Host::capture(&capture[..], &knowledge.signals).unwrap()), redacted);
+    assert_eq!(crate::support::snapshot(&Host::capture(&capture[..], &knowledge.signals).unwrap()), redacted);
     let body = Document::<Snapshot>::from_json(&redacted).unwrap().body;
     assert_eq!(body.hostname.value().map(String::as_str), Some("redacted-host"));
     let hit = &body.logs[0].hits[0];

@@ -1,15 +1,13 @@
 //! A capture replayed gives the snapshot of the run that recorded it, byte for byte, whatever went wrong in that run;
 //! and what went wrong is the reason of a missing fact, never an absence.
 
-mod support;
-
+use crate::support::{members, pack, record, root, snapshot};
 use kernmend_core::diagnose::diagnose;
 use kernmend_core::document::Document;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_node::host::Host;
 use serde_json::{Value, json};
-use support::{members, record, root, snapshot};
 
 /// Errors of the system by their number: EIO, and what a cut or a missed deadline is where an answer has no such mark.
 const FAILED: i32 = 5;
@@ -23,17 +21,6 @@ fn replay(capture: &[u8], knowledge: &KnowledgeBase) -> String {
 fn verdicts(snapshot: &str, knowledge: &KnowledgeBase) -> Vec<String> {
     let report = diagnose(&Document::<Snapshot>::from_json(snapshot).unwrap(), knowledge);
     report.body.findings.iter().map(|finding| format!("{} {:?}", finding.id, finding.verdict)).collect()
-}
-
-/// Writes the members of a capture.
-fn capture(members: &[(String, String)]) -> Vec<u8> {
-    let mut tar = tar::Builder::new(zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap());
-    for (name, text) in members {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(text.len() as u64);
-        tar.append_data(&mut header, name, text.as_bytes()).unwrap();
-    }
-    tar.into_inner().unwrap().finish().unwrap()
 }
 
 /// The capture with each answer to `ask` seen through `change`.
@@ -52,7 +39,7 @@ fn with(original: &[u8], ask: &str, change: impl Fn(Value) -> Value) -> Vec<u8> 
         *text = lines.collect();
     }
     assert!(changed > 0, "`{ask}` isn't asked");
-    capture(&members)
+    pack(&members)
 }
 
 #[test]
@@ -266,6 +253,6 @@ fn a_capture_of_another_major_is_named_as_that() {
     let (whole, _) = record(Host::directory(root.path(), &knowledge.signals).unwrap());
     let mut members = members(&whole);
     members[0].1 = members[0].1.replace("kernmend/capture/1", "kernmend/capture/2");
-    let error = Host::capture(&capture(&members)[..], &knowledge.signals).err().unwrap().to_string();
+    let error = Host::capture(&pack(&members)[..], &knowledge.signals).err().unwrap().to_string();
     assert_eq!(error, "this is a `kernmend/capture/2`, and this version reads `kernmend/capture/1`");
 }

@@ -14,7 +14,7 @@ use kernmend_node::host::Host;
 use tempfile::TempDir;
 
 /// The files of the node.
-const FILES: &[(&str, &str)] = &[
+pub(crate) const FILES: &[(&str, &str)] = &[
     ("etc/os-release", "ID=\"centos\"\nVERSION_ID=\"7\"\nPRETTY_NAME=\"CentOS Linux 7 (Core)\"\n"),
     ("etc/hostname", "node-14.example.com\n"),
     ("proc/version", "Linux version 3.10.0-514.el7.x86_64 (builder@host) #1 SMP\n"),
@@ -104,4 +104,15 @@ pub(crate) fn members(capture: &[u8]) -> Vec<(String, String)> {
         (String::from_utf8(member.path_bytes().into_owned()).unwrap(), text)
     };
     archive.entries().unwrap().map(read).collect()
+}
+
+/// Writes the members of a capture.
+pub(crate) fn pack(members: &[(String, String)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap());
+    for (name, text) in members {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        tar.append_data(&mut header, name, text.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
 }
