@@ -209,3 +209,20 @@ fn a_capture_holds_what_hung_and_replays_it() {
     let snapshot = Document::<Snapshot>::from_json(&text).unwrap().body;
     assert_eq!(snapshot.unanswered[0].path, "/var/log/messages");
 }
+
+#[test]
+fn more_than_there_is_time_for() {
+    let root = root();
+    let logs = ["kern.log", "messages", "syslog", "kubelet.log", "docker.log", "containerd.log"];
+    let logs = logs.map(|name| root.path().join("var/log").join(name));
+    for log in &logs {
+        fs::write(log, "line\n").unwrap();
+    }
+    let places: Vec<&Path> = logs.iter().map(|log| log.as_path()).collect();
+    let run = run(&places, &["check", "-o", "snapshot", "--root", root.path().to_str().unwrap()]);
+    let snapshot = Document::<Snapshot>::from_json(&run.stdout()).unwrap().body;
+    for log in ["/var/log/kern.log", "/var/log/containerd.log"] {
+        assert!(snapshot.unanswered.iter().any(|why| why.path == log), "{:?}", snapshot.unanswered);
+    }
+    assert!(snapshot.distribution.value().is_some(), "what was asked before is known");
+}

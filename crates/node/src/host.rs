@@ -266,9 +266,9 @@ impl<'a> Host<'a> {
     /// Gets the answer, and records it.
     fn ask(&self, request: &Request) -> Reply {
         let reply = match &self.source {
-            Source::Root(root) => request.answer(root, self.signals),
+            Source::Root(root) => request.answer(root, &self.signals),
             Source::Guarded { worker, root, .. } => match root {
-                Some(root) if !worker.wants(request) => request.answer(root, self.signals),
+                Some(root) if !worker.wants(request) => request.answer(root, &self.signals),
                 _ => worker.ask(request),
             },
             Source::Recording(recording) => recording.answer(request),

@@ -1,5 +1,6 @@
 //! `answer`: what the worker processes of `check` and `collect` do. It isn't for people.
 
+use std::cell::LazyCell;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,11 +14,13 @@ use crate::message::Messages;
 
 pub(crate) fn run(
     root: Option<&Path>,
-    knowledge: &KnowledgeBase,
+    knowledge: impl Fn() -> Result<KnowledgeBase, Failure>,
     messages: Messages,
 ) -> Result<ExitCode, Failure> {
     let (path, origin) = root.map_or((Path::new("/"), Origin::Live), |path| (path, Origin::Directory));
-    serve(path, origin, &knowledge.signals, io::stdin().lock(), io::stdout().lock())
+    // The one who asks has read the same knowledge without a problem.
+    let signals = LazyCell::new(|| knowledge().unwrap_or_else(|_| KnowledgeBase::embedded()).signals);
+    serve(path, origin, &signals, io::stdin().lock(), io::stdout().lock())
         .map_err(|error| Failure::write(messages, &error))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -20,10 +20,11 @@ use crate::render::printable;
 /// A look that is over sooner needs no display.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
-/// Opens what is to be read. A snapshot has been read already.
+/// Opens what is to be read, with the knowledge that `dir` adds to. A snapshot has been read already.
 pub(crate) fn host<'a>(
     source: &Source,
     knowledge: &'a KnowledgeBase,
+    dir: Option<&Path>,
     messages: Messages,
 ) -> Result<Host<'a>, Failure> {
     let signals = &knowledge.signals;
@@ -33,8 +34,8 @@ pub(crate) fn host<'a>(
             let file = fs::File::open(path).map_err(|error| failure().because(&error))?;
             return Host::capture(BufReader::new(file), signals).map_err(|error| failure().because(&error));
         }
-        Source::Live => Host::guarded(None, worker(None), signals),
-        Source::Root(path) => Host::guarded(Some(path), worker(Some(path)), signals),
+        Source::Live => Host::guarded(None, worker(None, dir), signals),
+        Source::Root(path) => Host::guarded(Some(path), worker(Some(path), dir), signals),
     };
     opened.map_err(|OpenRootError { path, source }| {
         Failure::input(messages.error_root(path)).because(&source).hint(messages.hint_root())
@@ -42,11 +43,13 @@ pub(crate) fn host<'a>(
 }
 
 /// A worker is this same program. Where it is was told by the kernel when it started: `/proc` could hang.
-fn worker(root: Option<&Path>) -> Vec<OsString> {
+fn worker(root: Option<&Path>, knowledge: Option<&Path>) -> Vec<OsString> {
     let program = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
     let mut arguments = vec![program.to_owned(), OsString::from("answer")];
-    if let Some(root) = root {
-        arguments.extend([OsString::from("--root"), root.as_os_str().to_owned()]);
+    for (option, path) in [("--root", root), ("--knowledge", knowledge)] {
+        if let Some(path) = path {
+            arguments.extend([OsString::from(option), path.as_os_str().to_owned()]);
+        }
     }
     arguments
 }

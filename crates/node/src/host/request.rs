@@ -2,6 +2,7 @@
 //! directly, by a child process that may be abandoned, by a capture, or by an archive.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::time::Duration;
 
 use kernmend_core::knowledge::signal::SignalSet;
@@ -100,8 +101,8 @@ impl Request {
         }
     }
 
-    /// Asks a root directly.
-    pub(super) fn answer(&self, root: &Root, signals: &SignalSet) -> Reply {
+    /// Asks a root directly. The signals are looked at for a log only, so that they can be read as late as that.
+    pub(super) fn answer(&self, root: &Root, signals: &impl Deref<Target = SignalSet>) -> Reply {
         match self {
             Self::Read { path, max } => {
                 Reply::Content(root.read(path, *max).map(|content| projection::project(path, content)))

@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::{self, BufRead, Read, Write};
+use std::ops::Deref;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -257,7 +258,7 @@ impl Running {
 pub fn serve(
     path: &Path,
     origin: Origin,
-    signals: &SignalSet,
+    signals: &impl Deref<Target = SignalSet>,
     questions: impl BufRead,
     mut answers: impl Write,
 ) -> io::Result<()> {

@@ -26,10 +26,10 @@ const MORE: &[(&str, &str)] = &[
     ("usr/bin/kubelet", "\u{7f}ELF\u{2}\u{1}\u{1}"),
 ];
 
-/// As in core: how many inputs a reader gets.
+/// How many inputs a reader gets, as in core's.
 fn config(cases: u32) -> ProptestConfig {
-    let asked = std::env::var("KERNMEND_FUZZ").ok().and_then(|count| count.parse().ok());
-    ProptestConfig { cases: asked.unwrap_or(cases), failure_persistence: None, ..ProptestConfig::default() }
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: cases.saturating_mul(default.cases) / 256, failure_persistence: None, ..default }
 }
 
 fn file() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
