@@ -23,9 +23,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Asked {
     Check(Check),
     Collect(Collect),
-    /// What a worker process does: answer questions about this root.
-    Answer(PathBuf),
     Scan(Scan),
+    /// What a worker process does: answer questions about this root, or the machine.
+    Answer(Option<PathBuf>),
     Explain(Option<String>),
     Schema(String),
 }
@@ -135,7 +135,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path()),
         )
         .arg(output());
-    let answer = Command::new("answer").hide(true).arg(root().required(true));
+    let answer = Command::new("answer").hide(true).arg(root());
     let explain = Command::new("explain")
         .about(messages.about_explain())
         .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_fault()));
@@ -206,7 +206,7 @@ impl Arguments {
                 files: given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect(),
                 output: output(),
             }),
-            "answer" => Asked::Answer(path("root").expect("clap requires it")),
+            "answer" => Asked::Answer(path("root")),
             "explain" => Asked::Explain(word("fault")),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };

@@ -42,6 +42,9 @@ pub struct Snapshot {
     pub limits: BTreeMap<String, Fact<i64>>,
     /// What waits for a restart.
     pub restart: Restart,
+    /// What did not answer before its deadline, also where the fact was then found elsewhere; the first 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<Why>,
 }
 
 impl Body for Snapshot {
@@ -96,6 +99,7 @@ impl Snapshot {
                 reboot_required: no("/run/reboot-required"),
                 replaced_binaries: no("/proc"),
             },
+            unanswered: Vec::new(),
         }
     }
 }

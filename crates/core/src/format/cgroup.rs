@@ -41,8 +41,9 @@ pub fn mounts(text: &str) -> Vec<Mount> {
     text.lines().filter_map(line).collect()
 }
 
-/// `/proc/mounts` writes white space and backslashes as three octal digits.
-fn unescape(path: &str) -> String {
+/// A path of `/proc/mounts` or `/proc/PID/mountinfo`, where white space and backslashes are three octal digits.
+#[must_use]
+pub fn unescape(path: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .into_iter()
         .fold(path.to_owned(), |path, (escaped, plain)| path.replace(escaped, plain))

@@ -26,8 +26,15 @@ const HEADER: &str = "kernmend-capture.json";
 /// Answers of one member: small enough to be held, large enough to compress well.
 const MEMBER: usize = 1 << 20;
 
-/// What a capture may hold when it is read: a node with 65,535 cgroups makes 15 MB.
-const MAX_BYTES: u64 = 96 << 20;
+/// What a capture may hold, each answer with what it costs to hold it: a node with 65,535 cgroups makes 30 MB.
+const MAX_BYTES: u64 = 128 << 20;
+
+/// What an answer costs beside its own length when it is held: the smallest ones must not make a capture of this size
+/// take many times as much.
+const HELD: u64 = 160;
+
+/// The largest window of decompression that is accepted, as a power of two: recorded ones have 2 MiB.
+const MAX_WINDOW: u32 = 23;
 
 /// The line of a long listing can be long, but not longer than a member that holds nothing else.
 const MAX_MEMBER: u64 = 64 << 20;
@@ -42,10 +49,10 @@ struct Header {
 }
 
 /// A question and its answer.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Line<'a> {
     ask: std::borrow::Cow<'a, str>,
-    reply: Reply,
+    reply: &'a Reply,
 }
 
 /// Why a capture could not be written.
@@ -84,6 +91,8 @@ pub(super) struct Recorder<'a> {
     tar: tar::Builder<zstd::stream::write::Encoder<'static, Box<dyn Write + 'a>>>,
     buffer: Vec<u8>,
     members: u32,
+    /// What a reader accepts beyond what was written.
+    left: u64,
     /// The first thing that went wrong; what follows is not written.
     failed: Option<io::Error>,
 }
@@ -93,8 +102,13 @@ impl<'a> Recorder<'a> {
         const LEVEL: i32 = 3;
         let file: Box<dyn Write + 'a> = Box::new(file);
         let encoder = zstd::stream::write::Encoder::new(file, LEVEL).map_err(CaptureError)?;
-        let mut recorder =
-            Self { tar: tar::Builder::new(encoder), buffer: Vec::new(), members: 0, failed: None };
+        let mut recorder = Self {
+            tar: tar::Builder::new(encoder),
+            buffer: Vec::new(),
+            members: 0,
+            left: MAX_BYTES,
+            failed: None,
+        };
         let header = Header {
             schema: SCHEMA.to_owned(),
             tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -110,13 +124,18 @@ impl<'a> Recorder<'a> {
         if self.failed.is_some() {
             return;
         }
-        let line = Line { ask: request.key().into(), reply: reply.clone() };
-        let written = serde_json::to_writer(&mut self.buffer, &line);
+        self.failed = self.write(request, reply).err();
+    }
+
+    fn write(&mut self, request: &Request, reply: &Reply) -> io::Result<()> {
+        let start = self.buffer.len();
+        serde_json::to_writer(&mut self.buffer, &Line { ask: request.key().into(), reply })?;
         self.buffer.push(b'\n');
-        let written = written
-            .map_err(io::Error::from)
-            .and_then(|()| if self.buffer.len() >= MEMBER { self.flush() } else { Ok(()) });
-        self.failed = written.err();
+        let len = (self.buffer.len() - start) as u64;
+        // What can't be read again is better not written.
+        let left = self.left.checked_sub(len + HELD).filter(|_| len <= MAX_MEMBER - MEMBER as u64);
+        self.left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        if self.buffer.len() >= MEMBER { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -163,7 +182,8 @@ impl Recording {
             let member = member.to_owned();
             move |source| ReadCaptureError::Damaged { member, source }
         };
-        let decoder = zstd::stream::read::Decoder::new(file).map_err(damaged("the first bytes"))?;
+        let mut decoder = zstd::stream::read::Decoder::new(file).map_err(damaged("the first bytes"))?;
+        decoder.window_log_max(MAX_WINDOW).map_err(damaged("the first bytes"))?;
         let mut archive = tar::Archive::new(decoder);
         let mut header: Option<Header> = None;
         let mut answers: BTreeMap<String, VecDeque<Box<str>>> = BTreeMap::new();
@@ -194,6 +214,7 @@ impl Recording {
                 }
                 let asked: Asked<'_> =
                     serde_json::from_str(line).map_err(|error| damaged(&name)(io::Error::from(error)))?;
+                left = left.checked_sub(HELD).ok_or(ReadCaptureError::TooLarge)?;
                 let known = answers.entry(asked.ask.into_owned()).or_default();
                 known.push_back(asked.reply.get().into());
             }

@@ -13,6 +13,9 @@ use super::root::{Root, read_bounded};
 /// Bounds against a sidecar that isn't one.
 const MAX_SIDECAR: usize = 4 << 20;
 
+/// Linux has no larger error number.
+const MAX_ERRNO: i32 = 4095;
+
 /// What the sidecars say; empty for a live machine.
 #[derive(Debug, Default)]
 pub(super) struct Sidecars {
@@ -67,7 +70,7 @@ fn parse_errors(text: &str) -> BTreeMap<String, i32> {
     let parse = |line: &str| {
         let mut columns = line.split('\t');
         let path = columns.next()?;
-        let number = columns.nth(2)?.trim().parse().ok().filter(|number| *number > 0)?;
+        let number = columns.nth(2)?.trim().parse().ok().filter(|number| (1..=MAX_ERRNO).contains(number))?;
         Some((path.to_owned(), number))
     };
     text.lines().filter_map(parse).collect()
@@ -110,8 +113,9 @@ mod tests {
 
     #[test]
     fn errors_that_are_malformed_are_passed_over() {
-        let errors =
-            parse_errors("/a\tread\tEIO\t5\tInput/output error\n/b\tread\n\t\t\t\n/c\tread\tX\t-5\tno\n");
+        let errors = parse_errors(
+            "/a\tread\tEIO\t5\tInput/output error\n/b\tread\n\t\t\t\n/c\tread\tX\t-5\tno\n/d\tread\tX\t70000\tno\n",
+        );
         assert_eq!(errors, BTreeMap::from([("/a".to_owned(), 5)]));
     }
 }
