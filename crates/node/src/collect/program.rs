@@ -14,7 +14,7 @@ use crate::host::markers::MarkerScan;
 use crate::host::{Answer, Host, Kind, Known, Listing, Want};
 
 /// Folders that hold programs, of distributions and of those who install beside them.
-const PLACES: &[&str] = &[
+pub(crate) const PLACES: &[&str] = &[
     "/bin",
     "/home/kubernetes/bin",
     "/opt/bin",
@@ -36,7 +36,7 @@ const PLACES: &[&str] = &[
 ];
 
 /// Folders of which each subfolder is one installation with a `bin` of its own.
-const INSTALLATIONS: &[&str] = &["/var/lib/rancher/k3s/data", "/var/lib/rancher/rke2/data"];
+pub(crate) const INSTALLATIONS: &[&str] = &["/var/lib/rancher/k3s/data", "/var/lib/rancher/rke2/data"];
 
 /// Where a runtime's configuration names the binary that it calls.
 const CONFIGURATIONS: &[&str] =

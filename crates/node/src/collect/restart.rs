@@ -25,6 +25,10 @@ fn installed_kernels(host: &Host<'_>) -> Fact<Vec<String>> {
     let mut first = None;
     for dir in MODULES {
         match host.list(dir, Want::All, MAX_KERNELS) {
+            // Archives of selected files have the modules of one kernel or of none.
+            Answer::Got(listing) if listing.cut => {
+                return Fact::unknown(Reason::Cut, dir, "");
+            }
             Answer::Got(listing) => {
                 let has_index =
                     |name: &&str| host.identity(&format!("{dir}/{name}/modules.dep")).got().is_some();
