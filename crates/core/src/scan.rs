@@ -377,14 +377,17 @@ impl<'s> Scanner<'s> {
         for &(number, pattern) in candidates {
             let signal = &set.signals()[number];
             let pattern = &signal.patterns[pattern];
-            for captures in pattern.regex.captures_iter(message) {
+            for captures in pattern.expression.compiled().captures_iter(message) {
                 let Some(whole) = captures.get(0) else { continue };
                 let overlaps = |&(other, start, end): &(usize, usize, usize)| {
                     other == number && start < whole.end() && whole.start() < end
                 };
                 if boundary > 0 && (whole.start() >= boundary || whole.end() <= boundary)
                     || taken.iter().any(overlaps)
-                    || pattern.unless.as_ref().is_some_and(|unless| unless.is_match(whole.as_bytes()))
+                    || pattern
+                        .unless
+                        .as_ref()
+                        .is_some_and(|unless| unless.compiled().is_match(whole.as_bytes()))
                 {
                     continue;
                 }
@@ -486,7 +489,7 @@ fn last_line(lines: &[u8]) -> &[u8] {
 }
 
 fn take_fields(pattern: &Pattern, captures: &Captures<'_>, fields: &mut BTreeMap<String, String>) {
-    for name in pattern.regex.capture_names().flatten() {
+    for name in pattern.expression.groups() {
         if let Some(value) = captures.name(name) {
             fields.insert(name.to_owned(), Sighting::field(value.as_bytes()));
         }
@@ -503,7 +506,7 @@ fn take_first<'p>(
     fields: &mut BTreeMap<String, String>,
 ) -> Option<&'p Pattern> {
     patterns.iter().find(|pattern| {
-        pattern.regex.captures(message).is_some_and(|captures| {
+        pattern.expression.compiled().captures(message).is_some_and(|captures| {
             take_fields(pattern, &captures, fields);
             true
         })

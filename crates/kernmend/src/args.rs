@@ -36,6 +36,7 @@ pub(crate) struct Check {
     pub(crate) output: Output,
     pub(crate) fail_on: Verdict,
     pub(crate) only: Vec<String>,
+    pub(crate) quick: bool,
     pub(crate) verbose: bool,
 }
 
@@ -106,6 +107,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(choice(&["kernmend", "npd"]))
                 .default_value("kernmend"),
         )
+        .arg(text("quick", messages.option_quick()).action(ArgAction::SetTrue).conflicts_with("snapshot"))
         .arg(text("verbose", messages.option_verbose()).short('v').action(ArgAction::SetTrue));
     let collect = Command::new("collect")
         .about(messages.about_collect())
@@ -170,6 +172,7 @@ impl Arguments {
                     _ => Verdict::Active,
                 },
                 only: given.get_many::<String>("only").unwrap_or_default().cloned().collect(),
+                quick: given.get_flag("quick"),
                 verbose: given.get_flag("verbose"),
             }),
             "collect" => Asked::Collect(Collect {

@@ -16,6 +16,7 @@ usage: cargo xtask TASK
 
   check           format, lints, docs, tidy tests, release build, schemas, dependencies
   test            installs what the tests need, then runs all of them (root)
+  dist            builds kernmend as it is published, one static file, and proves that it is
   bench [NAME…]   times kernmend beside a peer and prints the ratios (root)
   schema          writes schemas/ from the documents
 ";
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let task: fn(&Workspace, &[&str]) -> ExitCode = match words.as_slice() {
         ["check"] => |workspace, _| task::check::run(workspace),
         ["test"] => |workspace, _| task::test::run(workspace),
+        ["dist"] => |workspace, _| task::dist::run(workspace),
         ["schema"] => |workspace, _| task::schema::run(workspace),
         ["bench", ..] => task::bench::run,
         ["help" | "-h" | "--help"] => {

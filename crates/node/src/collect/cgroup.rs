@@ -92,7 +92,11 @@ fn mounts(host: &Host<'_>) -> Fact<Vec<Mount>> {
         }
         first.get_or_insert(fact);
     }
-    first.unwrap_or_else(|| Fact::unknown(Reason::NotTold, MOUNTS[0], ""))
+    match first {
+        Some(unknown @ Fact::Unknown { .. }) => unknown,
+        // Without `/proc` it isn't known what is mounted; that is not to say that nothing is.
+        _ => Fact::unknown(Reason::NotTold, MOUNTS[0], ""),
+    }
 }
 
 fn parse_mounts(text: &str) -> Vec<Mount> {

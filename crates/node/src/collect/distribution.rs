@@ -22,11 +22,27 @@ pub(super) fn collect(host: &Host<'_>) -> Fact<Distribution> {
             .text(path, SMALL)
             .parse(|text| if is_os_release { Ok(parse_os_release(text)) } else { parse_release_file(text) });
         if let Fact::Known { .. } = fact {
-            return fact;
+            return fact.map(|distribution| with_minor_release(host, distribution));
         }
         first.get_or_insert(fact);
     }
     first.unwrap_or_else(|| Fact::unknown(Reason::NotTold, OS_RELEASE[0], ""))
+}
+
+/// os-release of EL7 names only the major release; the release file beside it says which minor one it is.
+fn with_minor_release(host: &Host<'_>, mut distribution: Distribution) -> Distribution {
+    let is_el = [&distribution.id].into_iter().chain(&distribution.id_like).any(|id| id == "rhel");
+    if !is_el || distribution.version_id.contains('.') {
+        return distribution;
+    }
+    let files = RELEASE_FILES.iter().filter_map(|path| host.text(path, SMALL).value().cloned());
+    let minor = files.filter_map(|text| parse_release_file(&text).ok()).find(|told| {
+        told.version_id.strip_prefix(&distribution.version_id).is_some_and(|minor| minor.starts_with('.'))
+    });
+    if let Some(told) = minor {
+        distribution.pretty_name = told.pretty_name;
+    }
+    distribution
 }
 
 fn parse_os_release(text: &str) -> Distribution {

@@ -77,6 +77,11 @@ impl Request {
         }
     }
 
+    /// Whether the answer takes a whole log or a whole program to be read, or another program to be run.
+    pub(super) fn takes_long(&self) -> bool {
+        matches!(self, Self::Window { .. } | Self::Markers { .. } | Self::Command { .. })
+    }
+
     /// Asks a tree directly.
     pub(super) fn answer(&self, tree: &impl Tree, signals: &SignalSet) -> Reply {
         match self {
