@@ -136,7 +136,8 @@ pub(super) struct Archive {
     read: Reading,
     root: Id,
     sidecars: Sidecars,
-    /// Whether it holds files that somebody chose: then nothing is absent for not being here.
+    /// Whether it holds files that a tool chose, or may be cut off: then no directory is complete, and no log whole. Sidecars
+    /// speak for themselves.
     selected: bool,
 }
 
@@ -175,7 +176,6 @@ impl Archive {
             || read.remarks.contains_key(&Oddity::NoEnd);
         let mut archive = Self { read, root, sidecars: Sidecars::default(), selected };
         archive.sidecars = Sidecars::read(&archive);
-        archive.selected |= archive.sidecars.partial();
         Ok(archive)
     }
 
