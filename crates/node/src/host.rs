@@ -63,7 +63,7 @@ pub struct Host<'a> {
 enum Source {
     Root(Root),
     Recording(Recording),
-    Archive(Archive),
+    Archive(Box<Archive>),
 }
 
 /// What a reading is at, for a progress display.
@@ -276,7 +276,7 @@ impl<'a> Host<'a> {
             }
             (Source::Root(root), _) => request.answer(root, self.signals),
             (Source::Recording(recording), _) => recording.answer(request),
-            (Source::Archive(archive), _) => request.answer(archive, self.signals),
+            (Source::Archive(archive), _) => request.answer(&**archive, self.signals),
         };
         let reply = match &self.redactor {
             Some(redactor) => redactor.borrow_mut().redact(request, reply),

@@ -39,7 +39,7 @@ pub(crate) const PLACES: &[&str] = &[
 pub(crate) const INSTALLATIONS: &[&str] = &["/var/lib/rancher/k3s/data", "/var/lib/rancher/rke2/data"];
 
 /// Where a runtime's configuration names the binary that it calls.
-const CONFIGURATIONS: &[&str] =
+pub(crate) const CONFIGURATIONS: &[&str] =
     &["/etc/containerd/config.toml", "/etc/crio/crio.conf", "/etc/docker/daemon.json"];
 
 /// Entries of one folder of programs.

@@ -128,7 +128,7 @@ pub struct Remark {
 /// What an archive is.
 pub(super) enum Opened {
     Recording(Recording),
-    Archive(Archive),
+    Archive(Box<Archive>),
 }
 
 /// An archive as a root.
@@ -164,7 +164,7 @@ impl Archive {
                 if !open::finish(archive.into_inner(), &meter)? {
                     reading.remark(Oddity::NoEnd, "");
                 }
-                Self::new(reading).map(Opened::Archive)
+                Ok(Opened::Archive(Box::new(Self::new(reading)?)))
             }
         }
     }

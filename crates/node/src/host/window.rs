@@ -197,7 +197,11 @@ fn log_files(tree: &impl Tree, path: &str, newest: u64, sink: Sink<'_>) -> Answe
             Ok(file) => {
                 let take = file.bytes().min(room);
                 room -= take;
-                reading.cut |= file.is_cut() || file.bytes() > take;
+                if file.is_cut() || file.bytes() > take {
+                    // What is older than a hole is no part of the stretch.
+                    reading.cut = true;
+                    room = 0;
+                }
                 parts.push((path, file, take));
             }
             Err(error) => reading.gaps.push(why(errno_of(&error), &path)),

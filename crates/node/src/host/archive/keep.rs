@@ -2,7 +2,7 @@
 //! collectors' own; what is left out is remembered by its directory, so that it isn't taken for absent.
 
 use super::alias;
-use crate::collect::{INSTALLATIONS, LOG_FILES, PLACES};
+use crate::collect::{CONFIGURATIONS, INSTALLATIONS, LOG_FILES, OS_RELEASE, PLACES, RELEASE_FILES};
 use crate::host::window::is_file_of;
 
 /// What is kept of a file.
@@ -62,6 +62,14 @@ const TOPS: &[&str] = &[
 const SMALL: usize = (64 << 10) + 1;
 const LARGE: usize = (4 << 20) + 1;
 
+const HEAD: usize = 128;
+
+/// Files of cgroups that are asked for, besides their `memory.kmem.slabinfo`.
+const CGROUP: &[&str] = &["cgroup.controllers", "cgroup.stat"];
+
+/// And those that begin with `memory.kmem.`. Whole, their names would be markers of a container runtime in this program.
+const CGROUP_KMEM: &[&str] = &["limit_in_bytes", "usage_in_bytes"];
+
 /// Places below whose entries lie files that nobody asks for, by the hundred thousand.
 const BULK: &[&str] = &[
     "home",
@@ -83,6 +91,21 @@ const BULK: &[&str] = &[
     "sys/block",
     "sys/bus",
     "sys/class",
+    "sys/fs/cgroup/blkio",
+    "sys/fs/cgroup/cpu",
+    "sys/fs/cgroup/cpu,cpuacct",
+    "sys/fs/cgroup/cpuacct",
+    "sys/fs/cgroup/cpuset",
+    "sys/fs/cgroup/devices",
+    "sys/fs/cgroup/freezer",
+    "sys/fs/cgroup/hugetlb",
+    "sys/fs/cgroup/net_cls",
+    "sys/fs/cgroup/net_cls,net_prio",
+    "sys/fs/cgroup/net_prio",
+    "sys/fs/cgroup/perf_event",
+    "sys/fs/cgroup/pids",
+    "sys/fs/cgroup/rdma",
+    "sys/fs/cgroup/systemd",
     "sys/dev",
     "sys/devices",
     "sys/firmware",
@@ -129,15 +152,20 @@ pub(super) fn file(path: &str) -> Keep {
         "proc" if below.starts_with("sys/") => Keep::Whole(SMALL),
         "proc" if below == "cmdline" => Keep::Whole(SMALL),
         "proc" if PROC.contains(&name) && is_of_machine_or_task(below) => Keep::Whole(LARGE),
-        "sys" if name.starts_with("memory.kmem.") || name.starts_with("cgroup.") => Keep::Whole(SMALL),
-        "cgroup" if name.starts_with("memory.kmem.") => Keep::Whole(SMALL),
+        // Whether there is a line is all that is asked of it, and a thousand cgroups have 10 KiB each.
+        "sys" | "cgroup" if name == "memory.kmem.slabinfo" => Keep::Whole(HEAD),
+        "sys" | "cgroup" if CGROUP.contains(&name) => Keep::Whole(SMALL),
+        "sys" | "cgroup"
+            if name.strip_prefix("memory.kmem.").is_some_and(|rest| CGROUP_KMEM.contains(&rest)) =>
+        {
+            Keep::Whole(SMALL)
+        }
         "proc" | "sys" | "cgroup" => Keep::Nothing,
         "sos_commands" | "insights_commands" => alias::keep(path),
-        "etc" => Keep::Whole(SMALL),
+        "etc" | "usr" if is_about_the_machine(path) => Keep::Whole(SMALL),
         "boot" if is_configuration => Keep::Whole(LARGE),
         "usr" | "lib" if is_configuration && is_kernel_place(path) => Keep::Whole(LARGE),
         "usr" if path.starts_with("usr/share/zoneinfo/") => Keep::Whole(SMALL),
-        "usr" if path == "usr/lib/os-release" => Keep::Whole(SMALL),
         _ if is_bulk(path) => Keep::Nothing,
         _ => Keep::Name,
     }
@@ -146,6 +174,13 @@ pub(super) fn file(path: &str) -> Keep {
 /// Whether the directory or link at `path` is kept.
 pub(super) fn directory(path: &str) -> bool {
     in_root(path).map_or(path.matches('/').count() < 3, |path| !is_bulk(path))
+}
+
+/// Whether a file says what the machine is, or which programs its runtimes call.
+fn is_about_the_machine(path: &str) -> bool {
+    let asked = OS_RELEASE.iter().chain(&RELEASE_FILES).chain(CONFIGURATIONS);
+    matches!(path, "etc/hostname" | "etc/localtime")
+        || asked.into_iter().any(|asked| asked.strip_prefix('/') == Some(path))
 }
 
 /// A file of `/proc` itself, of a process or of a task of it.
@@ -214,10 +249,14 @@ mod tests {
             ("proc/1/net/stat", Keep::Nothing),
             ("proc/7/task/8/stack", Keep::Whole(LARGE)),
             ("proc/sys/vm/max_map_count", Keep::Whole(SMALL)),
-            ("sys/fs/cgroup/memory/a/memory.kmem.slabinfo", Keep::Whole(SMALL)),
+            ("sys/fs/cgroup/memory/a/memory.kmem.slabinfo", Keep::Whole(HEAD)),
+            ("sys/fs/cgroup/memory/a/memory.kmem.usage_in_bytes", Keep::Whole(SMALL)),
             ("sys/fs/cgroup/memory/a/memory.stat", Keep::Nothing),
             ("sys/kernel/slab.listing", Keep::Whole(LARGE)),
             ("etc/os-release", Keep::Whole(SMALL)),
+            ("usr/lib/os-release", Keep::Whole(SMALL)),
+            ("etc/docker/daemon.json", Keep::Whole(SMALL)),
+            ("etc/shadow", Keep::Name),
             ("boot/config-3.10.0", Keep::Whole(LARGE)),
             ("boot/vmlinuz", Keep::Name),
             ("lib/modules/3.10.0/build/.config", Keep::Whole(LARGE)),

@@ -102,6 +102,8 @@ pub(super) struct Reading {
     pub(super) contents: Vec<Stored>,
     pub(super) logs: Logs,
     pub(super) remarks: BTreeMap<Oddity, Remark>,
+    /// Numbers of contents whose members were replaced.
+    free: Vec<u32>,
     content: usize,
     nested_left: u64,
 }
@@ -117,6 +119,7 @@ impl Reading {
             contents: Vec::new(),
             logs: Logs::default(),
             remarks: BTreeMap::new(),
+            free: Vec::new(),
             content: 0,
             nested_left: MAX_NESTED,
         };
@@ -242,8 +245,13 @@ impl Reading {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.content += wanted + OVERHEAD;
+        let stored = Stored { bytes: bytes.into_boxed_slice(), cut: size > wanted as u64 };
+        if let Some(number) = self.free.pop() {
+            self.contents[number as usize] = stored;
+            return Ok(Kind::Whole(number));
+        }
         let number = u32::try_from(self.contents.len()).map_err(io::Error::other)?;
-        self.contents.push(Stored { bytes: bytes.into_boxed_slice(), cut: size > wanted as u64 });
+        self.contents.push(stored);
         Ok(Kind::Whole(number))
     }
 
@@ -351,7 +359,8 @@ impl Reading {
             _ if kind == Kind::Same(id) => return Ok(()),
             Kind::Whole(number) => {
                 let old = std::mem::take(&mut self.contents[number as usize]);
-                self.content -= old.bytes.len();
+                self.content -= old.bytes.len() + OVERHEAD;
+                self.free.push(number);
             }
             _ => {}
         }
