@@ -7,6 +7,7 @@
 pub mod condition;
 pub mod diagnose;
 pub mod document;
+pub mod format;
 pub mod knowledge;
 pub mod program;
 pub mod scan;

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use regex::bytes::Captures;
 use serde::{Deserialize, Serialize};
 
-use crate::document::snapshot::{Hit, Moment};
+use crate::document::snapshot::{Hit, LogKind, LogWindow, Moment};
+use crate::document::{Fact, Reason, Why};
 use crate::knowledge::signal::{BANNER, Pattern, SignalSet};
 use fold::{Runs, Sighting};
 pub use stamp::Clock;
@@ -62,6 +63,35 @@ pub struct Scan {
     pub hits: Vec<Hit>,
     /// Lines with a signal that are in no hit, because there were too many runs.
     pub dropped_hits: u64,
+}
+
+impl Scan {
+    /// What was found, as a stretch of the log called `log`, read from it alone and as a whole. It covers the boot where
+    /// it shows that itself.
+    #[must_use]
+    pub fn into_window(self, log: &str, kind: LogKind) -> LogWindow {
+        let dropped = (self.dropped_hits > 0).then(|| Why {
+            reason: Reason::Cut,
+            path: log.to_owned(),
+            detail: format!("{} runs", self.dropped_hits),
+        });
+        LogWindow {
+            log: log.to_owned(),
+            kind,
+            sources: vec![log.to_owned()],
+            bytes: self.bytes,
+            cut: false,
+            covers_boot: if self.starts_at_boot {
+                Fact::known(true, log)
+            } else {
+                Fact::unknown(Reason::NotTold, log, "")
+            },
+            first: self.first,
+            last: self.last,
+            hits: self.hits,
+            gaps: dropped.into_iter().collect(),
+        }
+    }
 }
 
 /// Looks for signals in the bytes of a log. Rotated files of one log go through one scanner, the oldest first.

@@ -1,17 +1,20 @@
 //! Documents as text for people: one screen, the worst first, each piece of evidence with where it is from. Nothing that
 //! came from a machine reaches the terminal raw.
 
+mod scan;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use kernmend_core::document::report::{Evidence, Finding, NodeSummary, Report, Undecided, Verdict};
-use kernmend_core::document::{Fact, is_invisible};
+use kernmend_core::document::{Fact, Why, is_invisible};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::advisory::Advisory;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub(crate) use self::scan::{is_candidate, scan};
 use crate::message::Messages;
 
 const DIM: Style = Style::new().dimmed();
@@ -47,8 +50,9 @@ pub(crate) fn report(
     messages: Messages,
     verbose: bool,
 ) -> String {
-    let page = Page { width: width(), messages, knowledge };
+    let page = Page::new(knowledge, messages);
     let mut text = page.headline(&report.node);
+    text.push_str(&page.unanswered(&report.node));
     text.push('\n');
     let mut clear = 0_usize;
     for finding in &report.findings {
@@ -112,7 +116,11 @@ struct Page<'a> {
     knowledge: &'a KnowledgeBase,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    fn new(knowledge: &'a KnowledgeBase, messages: Messages) -> Self {
+        Self { width: width(), messages, knowledge }
+    }
+
     fn headline(&self, node: &NodeSummary) -> String {
         let messages = self.messages;
         let or = |fact: &Fact<String>, unknown: &str| match fact.value() {
@@ -139,7 +147,35 @@ impl Page<'_> {
         wrap(&line, self.width).into_iter().map(|line| format!("{BOLD}{line}{BOLD:#}\n")).collect()
     }
 
+    /// What hung: it can be the fault itself, and what kernmend could not see is behind it.
+    fn unanswered(&self, node: &NodeSummary) -> String {
+        let Some(first) = node.unanswered.first() else { return String::new() };
+        let paths: Vec<&str> = node.unanswered.iter().map(|why| why.path.as_str()).collect();
+        let why = Why { path: String::new(), detail: String::new(), ..first.clone() };
+        let line = self.messages.because(printable(&paths.join(", ")), self.messages.why(&why));
+        wrap(&line, self.width).into_iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    /// A finding with its evidence, what is missing, and the next step.
     fn finding(&self, finding: &Finding) -> String {
+        let mut text = self.evidence(finding);
+        text.push_str(&self.undecided(finding));
+        if finding.verdict >= Verdict::Exposed {
+            text.push_str(&self.next(finding));
+        }
+        text
+    }
+
+    /// A finding where everything is missing but what it shows.
+    fn finding_without_gaps(&self, finding: &Finding) -> String {
+        self.evidence(finding) + &self.next(finding)
+    }
+
+    fn next(&self, finding: &Finding) -> String {
+        self.line(self.messages.label_next(), &self.messages.next_command(&finding.id), &[])
+    }
+
+    fn evidence(&self, finding: &Finding) -> String {
         let messages = self.messages;
         let style = match finding.verdict {
             Verdict::Critical => AnsiColor::Red.on_default().bold(),
@@ -159,10 +195,6 @@ impl Page<'_> {
         for evidence in &finding.evidence {
             let (label, sentence) = self.sentence(finding, evidence);
             text.push_str(&self.line(&label, &sentence, &evidence.from));
-        }
-        text.push_str(&self.undecided(finding));
-        if finding.verdict >= Verdict::Exposed {
-            text.push_str(&self.line(messages.label_next(), &messages.next_command(&finding.id), &[]));
         }
         text
     }

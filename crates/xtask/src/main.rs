@@ -19,6 +19,7 @@ usage: cargo xtask TASK
   dist            builds kernmend as it is published, one static file, and proves that it is
   bench [NAME…]   times kernmend beside a peer and prints the ratios (root)
   schema          writes schemas/ from the documents
+  sweep DIR       holds the engine against a folder of real inputs, row by row
 ";
 
 /// Wrong usage has the exit code that kernmend itself gives it.
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         ["dist"] => |workspace, _| task::dist::run(workspace),
         ["schema"] => |workspace, _| task::schema::run(workspace),
         ["bench", ..] => task::bench::run,
+        ["sweep", _, ..] => task::sweep::run,
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -6,4 +6,5 @@ pub(crate) mod dependencies;
 pub(crate) mod dist;
 pub(crate) mod release;
 pub(crate) mod schema;
+pub(crate) mod sweep;
 pub(crate) mod test;

@@ -474,7 +474,7 @@ impl<'a> SnapshotFacts<'a> {
         run.insert("lines".to_owned(), reading(Value::count(hit.count)));
         let seconds = |ms: i64| u64::try_from(ms.max(0) / 1000).unwrap_or(0);
         if let (Some(first), Some(last)) = (hit.first, hit.last) {
-            let span = |from: Option<i64>, to: Option<i64>| Some(to? - from?);
+            let span = |from: Option<i64>, to: Option<i64>| Some(to?.saturating_sub(from?));
             let duration =
                 span(first.uptime_ms, last.uptime_ms).or_else(|| span(first.unix_ms, last.unix_ms));
             if let Some(duration) = duration {
@@ -484,6 +484,12 @@ impl<'a> SnapshotFacts<'a> {
             let ago = span(last.uptime_ms, uptime).or_else(|| span(last.unix_ms, unix));
             if let Some(ago) = ago {
                 run.insert("ago".to_owned(), reading(Value::count(seconds(ago))));
+                // To people it means something only where it is known when the facts were read.
+                if self.snapshot.kernel.uptime.value().is_some()
+                    || self.snapshot.collected_at.value().is_some()
+                {
+                    run.insert("since".to_owned(), reading(Value::count(seconds(ago))));
+                }
             }
         }
         run

@@ -1,15 +1,16 @@
 //! What `check` and `collect` read: a machine, a directory or an archive, with the progress shown on the terminal.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufReader, IsTerminal as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::template::grouped;
-use kernmend_node::host::{Host, Oddity, OpenRootError, ReadArchiveError, Remark, Stage, Worker};
+use kernmend_node::host::{Host, Oddity, OpenRootError, ReadArchiveError, Remark, Stage};
 
 use crate::args::Source;
 use crate::failure::Failure;
@@ -19,10 +20,11 @@ use crate::render::printable;
 /// A look that is over sooner needs no display.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
-/// Opens what is to be read. A snapshot has been read already.
+/// Opens what is to be read, with the knowledge that `dir` adds to. A snapshot has been read already.
 pub(crate) fn host<'a>(
     source: &Source,
     knowledge: &'a KnowledgeBase,
+    dir: Option<&Path>,
     messages: Messages,
 ) -> Result<Host<'a>, Failure> {
     let signals = &knowledge.signals;
@@ -44,8 +46,8 @@ pub(crate) fn host<'a>(
             }
             return Ok(host);
         }
-        Source::Live => Host::live(signals).map(|host| host.with_worker(worker(Path::new("/")))),
-        Source::Root(path) => Host::directory(path, signals).map(|host| host.with_worker(worker(path))),
+        Source::Live => Host::guarded(None, worker(None, dir), signals),
+        Source::Root(path) => Host::guarded(Some(path), worker(Some(path), dir), signals),
     };
     opened.map_err(|OpenRootError { path, source }| {
         Failure::input(messages.error_root(path)).because(&source).hint(messages.hint_root())
@@ -72,11 +74,16 @@ fn note(remark: &Remark, messages: Messages) -> String {
     messages.note(messages.odd_members(grouped(remark.count), odd, printable(&remark.example)))
 }
 
-/// A worker is this same program, as it was started where `/proc` doesn't tell.
-fn worker(root: &Path) -> Worker {
-    let program = std::env::current_exe().map(OsString::from).ok().or_else(|| std::env::args_os().next());
-    let arguments = [OsString::from("answer"), OsString::from("--root"), root.as_os_str().to_owned()];
-    Worker::new(program.into_iter().chain(arguments).collect())
+/// A worker is this same program. Where it is was told by the kernel when it started: `/proc` could hang.
+fn worker(root: Option<&Path>, knowledge: Option<&Path>) -> Vec<OsString> {
+    let program = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
+    let mut arguments = vec![program.to_owned(), OsString::from("answer")];
+    for (option, path) in [("--root", root), ("--knowledge", knowledge)] {
+        if let Some(path) = path {
+            arguments.extend([OsString::from(option), path.as_os_str().to_owned()]);
+        }
+    }
+    arguments
 }
 
 /// A line on the terminal that goes away when it is dropped.

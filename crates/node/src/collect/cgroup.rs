@@ -4,16 +4,13 @@
 //! A node can have a million cgroups. Each directory is listed once; `memory.kmem.*` is read only where it tells
 //! something: of the first cgroups, and of each that bears the name of an entry of `/sys/kernel/slab`.
 
-use std::collections::BTreeMap;
-
-use kernmend_core::document::snapshot::{
-    AccountingCounts, CgroupMode, Cgroups, Controller, MemoryHierarchy, Origin, SlabCaches,
-};
-use kernmend_core::document::{Bounds, Fact, Reason};
+use kernmend_core::document::snapshot::{AccountingCounts, Cgroups, MemoryHierarchy, Origin, SlabCaches};
+use kernmend_core::document::{Bounds, Fact, Reason, Why};
+use kernmend_core::format::cgroup::{self, Accounting, Mount, Slabinfo, accounting, controllers, mode};
 use kernmend_core::slab::SlabCount;
 use rustix::io::Errno;
 
-use super::{LARGE, SMALL};
+use super::{LARGE, SMALL, first_told};
 use crate::host::{Answer, Host, Kind, Listing, Stage, Want};
 
 /// Mounts, as the first process sees them: kernmend itself may run in a container.
@@ -44,7 +41,7 @@ pub(super) struct CgroupsAndSlab {
 
 pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
     let mounts = mounts(host);
-    let controllers = host.text("/proc/cgroups", SMALL).parse(|text| parse_controllers(text));
+    let controllers = host.text("/proc/cgroups", SMALL).parse(|text| controllers(text));
     let place = memory_place(host, &mounts);
 
     let listing = host.list("/sys/kernel/slab", Want::All, MAX_SLAB_ENTRIES);
@@ -52,7 +49,15 @@ pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
         Answer::Got(listing) => Some(start_slab(listing)),
         _ => None,
     };
-    let memory = place.map(|place| Walk::new(host, &place, &mut slab).run());
+    let version = place.clone().map(|place| (place.version, place.path));
+    let memory = match place {
+        Fact::Known { value, from } => match Walk::new(host, &value, &mut slab).run() {
+            Ok(found) => Fact::Known { value: found, from },
+            Err(why) => Fact::Unknown { why },
+        },
+        Fact::Absent { from } => Fact::Absent { from },
+        Fact::Unknown { why } => Fact::Unknown { why },
+    };
     let unseen = memory.value().map_or(0, |(_, unseen)| *unseen);
     let memory = memory.map(|(hierarchy, _)| hierarchy);
     let slab = match (slab, &memory) {
@@ -67,81 +72,21 @@ pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
                 .map(|mounts| mode(&mounts))
                 .parse(|mode| mode.ok_or("no cgroup file system is mounted".into())),
             controllers,
-            dying_v2: dying(host, &memory),
+            dying_v2: dying(host, version),
             memory,
         },
         slab,
     }
 }
 
-/// A mounted cgroup hierarchy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mount {
-    path: String,
-    version: u8,
-    /// The options of a version 1 mount name its controllers.
-    options: Vec<String>,
-}
-
 fn mounts(host: &Host<'_>) -> Fact<Vec<Mount>> {
-    let mut first = None;
-    for path in MOUNTS {
-        let fact = host.text(path, LARGE).map(|text| parse_mounts(&text));
-        if let Fact::Known { .. } = fact {
-            return fact;
-        }
-        first.get_or_insert(fact);
-    }
-    match first {
-        Some(unknown @ Fact::Unknown { .. }) => unknown,
+    let told =
+        first_told(MOUNTS.into_iter().map(|path| host.text(path, LARGE).map(|text| cgroup::mounts(&text))));
+    match told {
         // Without `/proc` it isn't known what is mounted; that is not to say that nothing is.
-        _ => Fact::unknown(Reason::NotTold, MOUNTS[0], ""),
+        Fact::Absent { from } => Fact::unknown(Reason::NotTold, from, ""),
+        told => told,
     }
-}
-
-fn parse_mounts(text: &str) -> Vec<Mount> {
-    let line = |line: &str| {
-        let mut columns = line.split_ascii_whitespace();
-        let (path, kind, options) = (columns.nth(1)?, columns.next()?, columns.next()?);
-        let version = match kind {
-            "cgroup" => 1,
-            "cgroup2" => 2,
-            _ => return None,
-        };
-        let options = options.split(',').map(str::to_owned).collect();
-        Some(Mount { path: unescape(path), version, options })
-    };
-    text.lines().filter_map(line).collect()
-}
-
-/// `/proc/mounts` writes white space and backslashes as three octal digits.
-fn unescape(path: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .into_iter()
-        .fold(path.to_owned(), |path, (escaped, plain)| path.replace(escaped, plain))
-}
-
-fn mode(mounts: &[Mount]) -> Option<CgroupMode> {
-    let has = |version| mounts.iter().any(|mount| mount.version == version);
-    match (has(1), has(2)) {
-        (true, false) => Some(CgroupMode::V1),
-        (false, true) => Some(CgroupMode::V2),
-        (true, true) => Some(CgroupMode::Hybrid),
-        (false, false) => None,
-    }
-}
-
-fn parse_controllers(text: &str) -> Result<BTreeMap<String, Controller>, String> {
-    let line = |line: &str| {
-        let mut columns = line.split_ascii_whitespace();
-        let name = columns.next()?;
-        let mut number = || columns.next()?.parse::<u64>().ok();
-        let (hierarchy, num_cgroups, enabled) = (number()?, number()?, number()?);
-        Some((name.to_owned(), Controller { hierarchy, num_cgroups, enabled: enabled == 1 }))
-    };
-    let controllers: BTreeMap<_, _> =
-        text.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect();
-    if controllers.is_empty() { Err("it has no line of a controller".to_owned()) } else { Ok(controllers) }
 }
 
 /// Where the memory controller is mounted.
@@ -170,9 +115,11 @@ fn memory_place(host: &Host<'_>, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
 }
 
 /// `nr_dying_descendants` of the version 2 root.
-fn dying(host: &Host<'_>, memory: &Fact<MemoryHierarchy>) -> Fact<u64> {
-    let Fact::Known { value: MemoryHierarchy { version: 2, path, .. }, .. } = memory else {
-        return Fact::Absent { from: memory.from().to_owned() };
+fn dying(host: &Host<'_>, memory: Fact<(u8, String)>) -> Fact<u64> {
+    let path = match memory {
+        Fact::Known { value: (2, path), .. } => path,
+        Fact::Known { from, .. } | Fact::Absent { from } => return Fact::Absent { from },
+        Fact::Unknown { why } => return Fact::Unknown { why },
     };
     host.text(&format!("{path}/cgroup.stat"), SMALL).parse(|text| {
         let number = text.lines().find_map(|line| line.strip_prefix("nr_dying_descendants "));
@@ -190,15 +137,6 @@ fn start_slab(listing: &Listing) -> SlabCount<'_> {
         listing.total,
         (told && !listing.cut).then_some(directories),
     )
-}
-
-/// What `memory.kmem.*` of one cgroup says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Accounting {
-    On,
-    Refused,
-    Silent,
-    NotTold,
 }
 
 /// The walk over all memory cgroups.
@@ -230,9 +168,9 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
     }
 
     /// Gives the hierarchy, and how many live cgroups may have accounting on without having been seen.
-    fn run(mut self) -> (MemoryHierarchy, u64) {
+    fn run(mut self) -> Result<(MemoryHierarchy, u64), Why> {
         self.counts.files = self.version == 1 && self.has_kmem_files();
-        self.descend();
+        self.descend()?;
         let captured = captured_count(self.host, "dirs_in_memory_hierarchy");
         let directories = match captured {
             Some(all) if all >= self.directories => Bounds::exact(all),
@@ -246,7 +184,7 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
         let unseen = if self.full_parent_has_on { not_kept } else { 0 };
         let hierarchy =
             MemoryHierarchy { version: self.version, path: self.path, directories, accounting: self.counts };
-        (hierarchy, unseen)
+        Ok((hierarchy, unseen))
     }
 
     fn has_kmem_files(&self) -> bool {
@@ -262,10 +200,10 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
     }
 
     /// Goes through the tree depth first. What is held at any time is the listings on the way down, and one path.
-    fn descend(&mut self) {
+    fn descend(&mut self) -> Result<(), Why> {
         let mut path = self.path.clone();
         let mut levels: Vec<Level> = Vec::new();
-        levels.extend(self.level(&path));
+        levels.extend(self.top()?);
         while let Some(level) = levels.last_mut() {
             path.truncate(level.path_len);
             let Some((name, _)) = level.children.get(level.next) else {
@@ -287,6 +225,29 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
             }
             let below = self.level(&path);
             levels.extend(below);
+        }
+        Ok(())
+    }
+
+    /// The children of the root. Where it can't be listed nothing is known of the hierarchy.
+    fn top(&mut self) -> Result<Option<Level>, Why> {
+        let why = |reason, detail: &str| Why { reason, path: self.path.clone(), detail: detail.to_owned() };
+        match self.host.list(&self.path, Want::Directories, MAX_CHILDREN) {
+            Answer::Got(children) => {
+                self.incomplete |= children.cut;
+                let path_len = self.path.len();
+                Ok((!children.is_empty()).then_some(Level { children, next: 0, path_len }))
+            }
+            // The first process sees other mounts than we do.
+            Answer::Absent => Err(why(Reason::Contradicted, "it is mounted, and it isn't there")),
+            // Of a captured root the number can be known all the same.
+            Answer::NotCaptured => {
+                self.incomplete = true;
+                Ok(None)
+            }
+            answer @ Answer::Failed(_) => {
+                Err(answer.obstacle(&self.path).unwrap_or_else(|| why(Reason::ReadFailed, "")))
+            }
         }
     }
 
@@ -318,7 +279,7 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
             counts.not_looked_at += 1;
             return;
         }
-        let (accounting, file) = accounting(self.host, path);
+        let (accounting, file) = ask(self.host, path);
         match accounting {
             Accounting::On => {
                 counts.on += 1;
@@ -361,53 +322,18 @@ struct Level {
     path_len: usize,
 }
 
-/// Asks a cgroup. On 3.10 slabinfo has a header of two lines once accounting is on and answers EIO before; from 5.9 on it is
-/// always empty, and only a usage above 0 tells.
-fn accounting(host: &Host<'_>, path: &str) -> (Accounting, String) {
+/// Asks a cgroup for its accounting; also gives the file that says it.
+fn ask(host: &Host<'_>, path: &str) -> (Accounting, String) {
     let slabinfo = format!("{path}/memory.kmem.slabinfo");
-    let answer = host.read(&slabinfo, SMALL);
-    if let Answer::Got(content) = &answer
-        && !content.bytes.is_empty()
-    {
-        return (Accounting::On, slabinfo);
-    }
+    let answer = match host.read(&slabinfo, SMALL) {
+        Answer::Got(content) if content.bytes.is_empty() => Slabinfo::Empty,
+        Answer::Got(_) => return (accounting(Slabinfo::Filled, None), slabinfo),
+        Answer::Failed(Errno::IO) => Slabinfo::Refused,
+        Answer::Absent | Answer::NotCaptured | Answer::Failed(_) => Slabinfo::NotRead,
+    };
     let usage_file = format!("{path}/memory.kmem.usage_in_bytes");
     let usage = host.text(&usage_file, SMALL).value().and_then(|text| text.trim().parse::<u64>().ok());
-    match (answer, usage) {
-        (_, Some(1..)) => (Accounting::On, usage_file),
-        (Answer::Failed(Errno::IO), _) => (Accounting::Refused, slabinfo),
-        (_, Some(0)) => (Accounting::Silent, usage_file),
-        _ => (Accounting::NotTold, slabinfo),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mounts_of_cgroups_are_found_among_others() {
-        let text = "tmpfs /sys/fs/cgroup tmpfs ro 0 0\n\
-            cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,cpuacct,cpu 0 0\n\
-            cgroup /odd\\040place cgroup rw,memory 0 0\nshort\n";
-        let mounts = parse_mounts(text);
-        assert_eq!(mounts.len(), 2);
-        assert_eq!(mounts[1].path, "/odd place");
-        assert_eq!(mode(&mounts), Some(CgroupMode::V1));
-        assert_eq!(mode(&parse_mounts("c /u cgroup2 rw 0 0\n")), Some(CgroupMode::V2));
-        assert_eq!(
-            mode(&parse_mounts("c /u cgroup2 rw 0 0\nc /s cgroup rw,name=systemd 0 0\n")),
-            Some(CgroupMode::Hybrid)
-        );
-        assert_eq!(mode(&[]), None);
-    }
-
-    #[test]
-    fn controllers_are_read_and_a_file_without_any_is_malformed() {
-        let text =
-            "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t2\t1\t1\nmemory\t9\t63000\t1\nodd\n";
-        let controllers = parse_controllers(text).unwrap();
-        assert_eq!(controllers["memory"], Controller { hierarchy: 9, num_cgroups: 63_000, enabled: true });
-        assert!(parse_controllers("#only the head\n").is_err());
-    }
+    let told = accounting(answer, usage);
+    let by_usage = matches!(told, Accounting::On | Accounting::Silent);
+    (told, if by_usage { usage_file } else { slabinfo })
 }

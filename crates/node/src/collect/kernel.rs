@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use kernmend_core::document::snapshot::Kernel;
 use kernmend_core::document::{Fact, Reason};
+use kernmend_core::format::kernel::{arguments, build_options};
 
-use super::{LARGE, SMALL};
-use crate::host::{Answer, Host};
+use super::{LARGE, SMALL, first_told};
+use crate::host::Host;
 
 /// The build options that are asked about; a configuration has ten thousand others.
 pub(crate) const OPTIONS: &[&str] = &[
@@ -75,7 +76,7 @@ pub(super) fn collect(host: &Host<'_>) -> Kernel {
     let release = trimmed("/proc/sys/kernel/osrelease");
     Kernel {
         version: trimmed("/proc/version"),
-        arguments: host.text("/proc/cmdline", SMALL).map(|text| split_arguments(&text)),
+        arguments: host.text("/proc/cmdline", SMALL).map(|text| arguments(&text)),
         options: options(host, &release),
         taints: trimmed("/proc/sys/kernel/tainted")
             .parse(|text| text.parse().map_err(|_| format!("`{text}` is not a number"))),
@@ -108,48 +109,28 @@ fn parse_boot_time(text: &str) -> Result<i64, String> {
     line.and_then(|seconds| seconds.trim().parse().ok()).ok_or_else(|| "there is no line `btime`".to_owned())
 }
 
-/// Boot arguments, as the kernel splits them: at white space outside double quotes.
-fn split_arguments(text: &str) -> Vec<String> {
-    let mut quoted = false;
-    text.trim()
-        .split(|char: char| {
-            quoted ^= char == '"';
-            char.is_ascii_whitespace() && !quoted
-        })
-        .filter(|argument| !argument.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
 fn options(host: &Host<'_>, release: &Fact<String>) -> Fact<BTreeMap<String, String>> {
     let Some(release) = release.value() else {
         return release.clone().map(|_| BTreeMap::new());
     };
-    let mut open = None;
-    for path in configuration_paths(release) {
-        let content = match host.read(&path, LARGE) {
-            Answer::Got(content) => content,
-            answer => {
-                // Where nothing is found, an obstacle says more than that the other places hold none.
-                if let Some(why) = answer.obstacle(&path) {
-                    open.get_or_insert(Fact::Unknown { why });
-                }
-                continue;
-            }
-        };
-        let text = content.text();
-        // The source tree that this link points to need not be the running kernel's.
-        if path == "/usr/src/linux/.config" && !is_configuration_of(&text, release) {
-            continue;
-        }
-        let options = parse_options(&text);
-        if options.is_empty() {
-            open.get_or_insert(Fact::unknown(Reason::Malformed, &path, "it sets no option"));
-            continue;
-        }
-        return Fact::known(options, path);
+    first_told(configuration_paths(release).into_iter().map(|path| options_in(host, &path, release)))
+}
+
+fn options_in(host: &Host<'_>, path: &str, release: &str) -> Fact<BTreeMap<String, String>> {
+    // An option that was cut off would look like one that isn't set.
+    let text = match host.text(path, LARGE) {
+        Fact::Known { value, .. } => value,
+        other => return other.map(|_| BTreeMap::new()),
+    };
+    // The source tree that this link points to need not be the running kernel's.
+    if path == "/usr/src/linux/.config" && !is_configuration_of(&text, release) {
+        return Fact::Absent { from: path.to_owned() };
     }
-    open.unwrap_or(Fact::Absent { from: "/proc/config.gz".to_owned() })
+    let options = parse_options(&text);
+    if options.is_empty() {
+        return Fact::unknown(Reason::Malformed, path, "it sets no option");
+    }
+    Fact::known(options, path)
 }
 
 /// Whether the head of a configuration (`# Linux/x86 5.10.251 Kernel Configuration`) names the version that the release
@@ -164,12 +145,8 @@ fn is_configuration_of(text: &str, release: &str) -> bool {
 
 /// The values of the options that are asked about; `n` for those that a configuration doesn't set.
 fn parse_options(text: &str) -> BTreeMap<String, String> {
-    let set: BTreeMap<&str, &str> = text
-        .lines()
-        .filter(|line| line.starts_with("CONFIG_"))
-        .filter_map(|line| line.trim_end().split_once('='))
-        .filter(|(name, _)| OPTIONS.binary_search(name).is_ok())
-        .collect();
+    let set: BTreeMap<&str, &str> =
+        build_options(text).filter(|(name, _)| OPTIONS.binary_search(name).is_ok()).collect();
     if set.is_empty() {
         return BTreeMap::new();
     }
@@ -204,14 +181,6 @@ mod tests {
         assert!(is_configuration_of(text, "5.10.25"));
         assert!(!is_configuration_of(text, "5.10.251"));
         assert!(!is_configuration_of("", "5.10.251"));
-    }
-
-    #[test]
-    fn arguments_are_split_outside_quotes() {
-        assert_eq!(
-            split_arguments("ro root=UUID=1  dyndbg=\"file a +p\" cgroup.memory=nokmem\n"),
-            ["ro", "root=UUID=1", "dyndbg=\"file a +p\"", "cgroup.memory=nokmem"]
-        );
     }
 
     #[test]

@@ -5,7 +5,8 @@ use kernmend_core::document::snapshot::{Kernel, LogKind, LogWindow, Origin};
 use kernmend_core::document::{Fact, Reason, Why};
 use kernmend_core::scan::Scan;
 
-use crate::host::{Answer, Host, Known, Log, Window, WindowReading};
+use super::first_told;
+use crate::host::{Answer, Host, Known, Log, Want, Window, WindowReading};
 
 /// The newest part of each log that is scanned.
 pub(crate) const NEWEST: u64 = 64 << 20;
@@ -27,8 +28,12 @@ pub(crate) const FILES: &[(&str, LogKind)] = &[
     ("/var/lib/rancher/rke2/agent/logs/kubelet.log", LogKind::Program),
 ];
 
-/// Where the journal's own files are: they are read by its own program.
+/// Where the journal's own files are, in one folder for each machine: they are read by its own program.
 const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
+
+/// A folder of journals has one machine's own and perhaps those of machines that send theirs; whether there is any is
+/// all that is asked.
+const MAX_JOURNALS: usize = 16;
 
 /// Collects every log that there is.
 pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>) -> Vec<LogWindow> {
@@ -40,11 +45,17 @@ pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>
         asked.push((Log::Kmsg, LogKind::Kernel));
     }
     asked.extend(FILES.iter().map(|(path, kind)| (Log::File((*path).to_owned()), *kind)));
-    if JOURNALS.iter().any(|path| host.identity(path).got().is_some()) {
-        asked.push((Log::Command(Known::JournalKernel), LogKind::Kernel));
-        asked.push((Log::Command(Known::JournalUnits), LogKind::Program));
-    }
     let mut logs = Vec::new();
+    let journals = [(Known::JournalKernel, LogKind::Kernel), (Known::JournalUnits, LogKind::Program)];
+    let places = JOURNALS.map(|path| journal(host, path));
+    match first_told(places) {
+        Fact::Known { .. } => asked.extend(journals.map(|(known, kind)| (Log::Command(known), kind))),
+        // Whether there is a journal can't be told, and so there may be one that wasn't read.
+        Fact::Unknown { why } if why.reason != Reason::NotCaptured => {
+            logs.extend(journals.map(|(known, kind)| unread(&known.line(), kind, Some(why.clone()))));
+        }
+        Fact::Absent { .. } | Fact::Unknown { .. } => {}
+    }
     for (log, kind) in asked {
         let name = log.name();
         match host.window(&log, NEWEST, booted_ms, collected_ms) {
@@ -57,29 +68,20 @@ pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>
     logs
 }
 
+/// The journal in a folder. Packages make an empty folder, also where no journal is ever written.
+fn journal(host: &Host<'_>, path: &str) -> Fact<()> {
+    match host.list(path, Want::Directories, MAX_JOURNALS) {
+        Answer::Got(listing) if listing.is_empty() => Fact::Absent { from: path.to_owned() },
+        answer => answer.map(|_| ()).fact(path),
+    }
+}
+
 fn window(log: &str, kind: LogKind, found: Window, boot: Option<i64>) -> LogWindow {
     let Window { reading, scan } = found;
     let covers_boot = covers_boot(log, &reading, &scan, boot);
-    let mut gaps = reading.gaps;
-    if scan.dropped_hits > 0 {
-        gaps.push(Why {
-            reason: Reason::Cut,
-            path: log.to_owned(),
-            detail: format!("{} runs", scan.dropped_hits),
-        });
-    }
-    LogWindow {
-        log: log.to_owned(),
-        kind,
-        sources: reading.sources,
-        bytes: scan.bytes,
-        cut: reading.cut,
-        covers_boot,
-        first: scan.first,
-        last: scan.last,
-        hits: scan.hits,
-        gaps,
-    }
+    let mut window = scan.into_window(log, kind);
+    window.gaps.splice(0..0, reading.gaps);
+    LogWindow { sources: reading.sources, cut: reading.cut, covers_boot, ..window }
 }
 
 /// A log that is there and can't be read.
@@ -105,8 +107,9 @@ fn unread(log: &str, kind: LogKind, obstacle: Option<Why>) -> LogWindow {
 
 /// A log covers the boot where it begins before it, or with it.
 fn covers_boot(log: &str, reading: &WindowReading, scan: &Scan, boot: Option<i64>) -> Fact<bool> {
-    let begins_before =
-        |boot: i64| scan.first.and_then(|first| first.unix_ms).map(|first| first <= boot * 1000);
+    let begins_before = |boot: i64| {
+        scan.first.and_then(|first| first.unix_ms).map(|first| first <= boot.saturating_mul(1000))
+    };
     if scan.starts_at_boot && !reading.cut {
         return Fact::known(true, log);
     }

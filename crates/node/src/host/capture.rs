@@ -28,11 +28,15 @@ pub(super) const HEADER: &str = "kernmend-capture.json";
 /// Answers of one member: small enough to be held, large enough to compress well.
 const MEMBER: usize = 1 << 20;
 
-/// What a capture may hold when it is read: a node with 65,535 cgroups makes 15 MB.
-const MAX_BYTES: u64 = 96 << 20;
+/// What a capture may hold, each answer with what it costs to hold it: a node with 65,535 cgroups makes 30 MB.
+const MAX_BYTES: u64 = 128 << 20;
+
+/// What an answer costs beside its own length when it is held: the smallest ones must not make a capture of this size
+/// take many times as much.
+const HELD: u64 = 160;
 
 /// The line of a long listing can be long, but not longer than a member that holds nothing else.
-const MAX_MEMBER: u64 = 64 << 20;
+const MAX_MEMBER: u64 = 48 << 20;
 
 /// The header of a capture.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,10 +48,10 @@ struct Header {
 }
 
 /// A question and its answer.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Line<'a> {
     ask: std::borrow::Cow<'a, str>,
-    reply: Reply,
+    reply: &'a Reply,
 }
 
 /// Why a capture could not be written.
@@ -60,6 +64,8 @@ pub(super) struct Recorder<'a> {
     tar: tar::Builder<zstd::stream::write::Encoder<'static, Box<dyn Write + 'a>>>,
     buffer: Vec<u8>,
     members: u32,
+    /// What a reader accepts beyond what was written.
+    left: u64,
     /// The first thing that went wrong; what follows is not written.
     failed: Option<io::Error>,
 }
@@ -69,8 +75,13 @@ impl<'a> Recorder<'a> {
         const LEVEL: i32 = 3;
         let file: Box<dyn Write + 'a> = Box::new(file);
         let encoder = zstd::stream::write::Encoder::new(file, LEVEL).map_err(CaptureError)?;
-        let mut recorder =
-            Self { tar: tar::Builder::new(encoder), buffer: Vec::new(), members: 0, failed: None };
+        let mut recorder = Self {
+            tar: tar::Builder::new(encoder),
+            buffer: Vec::new(),
+            members: 0,
+            left: MAX_BYTES,
+            failed: None,
+        };
         let header = Header {
             schema: SCHEMA.to_owned(),
             tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -86,13 +97,18 @@ impl<'a> Recorder<'a> {
         if self.failed.is_some() {
             return;
         }
-        let line = Line { ask: request.key().into(), reply: reply.clone() };
-        let written = serde_json::to_writer(&mut self.buffer, &line);
+        self.failed = self.write(request, reply).err();
+    }
+
+    fn write(&mut self, request: &Request, reply: &Reply) -> io::Result<()> {
+        let start = self.buffer.len();
+        serde_json::to_writer(&mut self.buffer, &Line { ask: request.key().into(), reply })?;
         self.buffer.push(b'\n');
-        let written = written
-            .map_err(io::Error::from)
-            .and_then(|()| if self.buffer.len() >= MEMBER { self.flush() } else { Ok(()) });
-        self.failed = written.err();
+        let len = (self.buffer.len() - start) as u64;
+        // What can't be read again is better not written.
+        let left = self.left.checked_sub(len + HELD).filter(|_| len <= MAX_MEMBER - MEMBER as u64);
+        self.left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        if self.buffer.len() >= MEMBER { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -158,6 +174,10 @@ impl Recording {
                 }
                 let asked: Asked<'_> =
                     serde_json::from_str(line).map_err(|error| members.failure(&name, error.into()))?;
+                if left < HELD {
+                    return Err(ReadArchiveError::TooLarge { bytes: MAX_BYTES });
+                }
+                left -= HELD;
                 let known = answers.entry(asked.ask.into_owned()).or_default();
                 known.push_back(asked.reply.get().into());
             }

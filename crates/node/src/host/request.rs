@@ -1,10 +1,13 @@
 //! What a machine can be asked, and what comes back, as data: the same question is answered by a root that is read
 //! directly, by a child process that may be abandoned, by a capture, or by an archive.
 
+use std::borrow::Cow;
+use std::ops::Deref;
 use std::time::Duration;
 
 use kernmend_core::knowledge::signal::SignalSet;
 use kernmend_core::scan::{Clock, Scan};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Content};
@@ -40,6 +43,26 @@ pub(super) enum Reply {
     Markers(Answer<MarkerScan>),
 }
 
+impl Reply {
+    /// The error that came back instead of an answer.
+    pub(super) fn errno(&self) -> Option<Errno> {
+        fn of<T>(answer: &Answer<T>) -> Option<Errno> {
+            match answer {
+                Answer::Failed(errno) => Some(*errno),
+                Answer::Got(_) | Answer::Absent | Answer::NotCaptured => None,
+            }
+        }
+        match self {
+            Self::Content(answer) => of(answer),
+            Self::Link(answer) => of(answer),
+            Self::Identity(answer) => of(answer),
+            Self::Listing(answer) => of(answer),
+            Self::Window(answer) => of(answer),
+            Self::Markers(answer) => of(answer),
+        }
+    }
+}
+
 /// A stretch of a log: what was read, and the signals in it. The text itself is kept nowhere.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Window {
@@ -64,16 +87,17 @@ impl Request {
         }
     }
 
-    /// The path that is asked about, where it is one.
-    pub(super) fn path(&self) -> Option<&str> {
+    /// What is asked about: a path, or the program that is run.
+    pub(super) fn subject(&self) -> Cow<'_, str> {
+        let program = |known: &Known| known.argv().swap_remove(0).into();
         match self {
             Self::Read { path, .. }
             | Self::Link { path }
             | Self::Identity { path }
             | Self::List { path, .. }
-            | Self::Markers { path, .. } => Some(path),
-            Self::Window { log, .. } => log.path(),
-            Self::Command { .. } => None,
+            | Self::Markers { path, .. } => path.into(),
+            Self::Window { log: Log::Command(known), .. } | Self::Command { known, .. } => program(known),
+            Self::Window { log, .. } => log.name().into(),
         }
     }
 
@@ -82,8 +106,8 @@ impl Request {
         matches!(self, Self::Window { .. } | Self::Markers { .. } | Self::Command { .. })
     }
 
-    /// Asks a tree directly.
-    pub(super) fn answer(&self, tree: &impl Tree, signals: &SignalSet) -> Reply {
+    /// Asks a tree directly. The signals are looked at for a log only, so that they can be read as late as that.
+    pub(super) fn answer(&self, tree: &impl Tree, signals: &impl Deref<Target = SignalSet>) -> Reply {
         match self {
             Self::Read { path, max } => {
                 Reply::Content(tree.read(path, *max).map(|content| projection::project(path, content)))

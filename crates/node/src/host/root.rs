@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +39,12 @@ impl Root {
         Ok(root)
     }
 
+    /// The path of the root without links, where `/proc` tells it.
+    pub(super) fn real_path(&self) -> Option<String> {
+        let link = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        std::fs::read_link(link).ok()?.into_os_string().into_string().ok()
+    }
+
     fn got_or_missing<T>(&self, path: &str, result: Result<T, Errno>) -> Answer<T> {
         match result {
             Ok(value) => Answer::Got(value),
@@ -48,22 +54,33 @@ impl Root {
 
     /// Opens a regular file (or the kernel log) for reading.
     pub(super) fn open_file(&self, path: &str) -> Result<File, Errno> {
+        let regular = |fd: &OwnedFd| match FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) {
+            FileType::RegularFile => Ok(()),
+            FileType::Directory => Err(Errno::ISDIR),
+            FileType::CharacterDevice if self.origin == Origin::Live && path == KMSG => Ok(()),
+            _ => Err(Errno::INVAL),
+        };
+        // In somebody else's directory a device can stand in place of a file, and opening it can be an act: a watchdog
+        // starts, a tape is wound. On the machine these are the machine's own files.
+        if self.origin == Origin::Directory {
+            regular(&open::open(&self.fd, path, OFlags::PATH, self.origin)?)?;
+        }
         // A FIFO would wait for a writer, and a terminal could become ours.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = open::open(&self.fd, path, flags, self.origin)?;
-        match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
-            FileType::RegularFile => Ok(File::from(fd)),
-            FileType::Directory => Err(Errno::ISDIR),
-            FileType::CharacterDevice if self.origin == Origin::Live && path == KMSG => Ok(File::from(fd)),
-            _ => Err(Errno::INVAL),
-        }
+        regular(&fd)?;
+        Ok(File::from(fd))
     }
 }
 
 impl Tree for Root {
     fn read(&self, path: &str, max: usize) -> Answer<Content> {
         match self.open_file(path) {
-            Ok(file) => read_bounded(file, max).into(),
+            Ok(file) => match read_bounded(file, max) {
+                // The process ended after its file was opened.
+                Err(Errno::SRCH) => Answer::Absent,
+                result => result.into(),
+            },
             Err(errno) => self.missing(path, errno),
         }
     }
