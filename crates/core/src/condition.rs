@@ -234,12 +234,18 @@ impl Condition {
             },
             Self::Seen(signal, condition) => {
                 let Runs { runs, missing } = facts.runs(signal);
-                let found = runs.into_iter().find(|run| match condition {
+                let fits = |run: &BTreeMap<String, Reading>| match condition {
                     None => true,
                     Some(condition) => condition.evaluate(&Fields(run)).holds == Some(true),
-                });
-                match (found, missing) {
-                    (Some(run), _) => Outcome::of(true, run),
+                };
+                let mut fitting = runs.into_iter().filter(fits);
+                match (fitting.next(), missing) {
+                    (Some(mut first), _) => {
+                        let lines = std::iter::once(first.get("lines").cloned());
+                        let lines = lines.chain(fitting.map(|run| run.get("lines").cloned()));
+                        first.extend(most_lines(lines.flatten()).map(|total| ("total".to_owned(), total)));
+                        Outcome::of(true, first)
+                    }
                     (None, Some(missing)) => Outcome::unknown(missing),
                     (None, None) => Outcome::of(false, BTreeMap::new()),
                 }
@@ -261,6 +267,19 @@ impl Condition {
             | Self::Seen(..) => {}
         }
     }
+}
+
+/// The lines of several runs together. A line can stand in several logs, so it is the sum of the log that has most.
+fn most_lines(runs: impl Iterator<Item = Reading>) -> Option<Reading> {
+    let mut sums: BTreeMap<Vec<String>, u64> = BTreeMap::new();
+    for Reading { value, from } in runs {
+        if let Value::Count(lines) = value {
+            let sum = sums.entry(from).or_default();
+            *sum = sum.saturating_add(lines.at_least);
+        }
+    }
+    let (from, sum) = sums.into_iter().max_by_key(|(_, sum)| *sum)?;
+    Some(Reading { value: Value::count(sum), from })
 }
 
 /// The fields of a run as facts.

@@ -113,7 +113,7 @@ fn evidence(sign: &Sign, facts: &SnapshotFacts<'_>, verdict: Verdict) -> Option<
 fn command(why: &Why) -> String {
     match why.reason {
         Reason::PermissionDenied => "sudo kernmend check".to_owned(),
-        Reason::NotCaptured => "kernmend check".to_owned(),
+        Reason::NotCaptured | Reason::LeftOut => "kernmend check".to_owned(),
         Reason::ReadFailed
         | Reason::Cut
         | Reason::Malformed

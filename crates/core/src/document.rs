@@ -6,7 +6,7 @@
 pub mod report;
 pub mod snapshot;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -104,7 +104,9 @@ impl<B: Body> Document<B> {
     /// The JSON that is written to files and to standard output: indented, keys in the order of the schema.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("documents hold only strings as keys, and no floats")
+        let json =
+            serde_json::to_string_pretty(self).expect("documents hold only strings as keys, and no floats");
+        escape_invisible(&json)
     }
 
     /// The digest of the canonical bytes.
@@ -112,6 +114,27 @@ impl<B: Body> Document<B> {
     pub fn digest(&self) -> Digest {
         Digest::of(&canonical(&serde_json::to_value(self).expect("documents are plain data")))
     }
+}
+
+/// JSON whose strings hold no character that a terminal could take for a command, or that turns the direction of
+/// writing. Outside strings JSON has none.
+fn escape_invisible(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for char in json.chars() {
+        if is_invisible(char) && char != '\n' {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(char));
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
+}
+
+/// Control characters, those of ISO 6429 included, and the marks of Unicode that turn the direction of writing.
+#[must_use]
+pub fn is_invisible(char: char) -> bool {
+    let turns = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    char.is_control() || turns
 }
 
 /// The JSON schema of a document, indented, with a newline at its end.
@@ -326,6 +349,8 @@ pub enum Reason {
     Malformed,
     /// It did not answer before its deadline.
     DeadlineExceeded,
+    /// It takes long to read, and was left out on request.
+    LeftOut,
     /// This kernel or this machine has no way to tell.
     NotTold,
     /// Facts contradict each other.
@@ -371,6 +396,16 @@ mod tests {
             "this is a `kernmend/sample/3` document, and this version reads `kernmend/sample/2`: \
              read it with a kernmend that knows major 3 of the sample schema"
         );
+    }
+
+    #[test]
+    fn json_holds_no_invisible_character_and_reads_back_the_same() {
+        let mut document = sample();
+        document.body.apple = Fact::known("a\u{1b}[31m\u{9b}\u{202e}\u{7f} 内核".to_owned(), "/x");
+        let json = document.to_json();
+        assert!(!json.chars().any(|char| is_invisible(char) && char != '\n'), "{json}");
+        assert!(json.contains("内核"));
+        assert_eq!(Document::<Sample>::from_json(&json).unwrap(), document);
     }
 
     #[test]

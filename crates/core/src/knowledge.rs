@@ -2,6 +2,7 @@
 //! read from texts that the caller hands over, raw to checked; it decides nothing about a machine.
 
 pub mod advisory;
+pub mod expression;
 pub mod feature;
 pub mod problem;
 pub mod range;
@@ -40,7 +41,7 @@ impl KnowledgeBase {
     /// Never in a build that passed its tests: one of them reads the embedded files.
     #[must_use]
     pub fn embedded() -> Self {
-        Self::read(&BTreeMap::from_iter(EMBEDDED.iter().copied()))
+        Self::read(&BTreeMap::from_iter(EMBEDDED.iter().copied()), &BTreeSet::new())
             .expect("a test reads the embedded knowledge")
     }
 
@@ -54,15 +55,19 @@ impl KnowledgeBase {
         dates.filter_map(|(_, text)| date(text)).max().unwrap_or_default()
     }
 
-    /// The embedded files with those of `files` added, or put in the place of those of the same path.
+    /// The embedded files with those of `files` added, or put in the place of those of the same path. What was added is
+    /// linted: its signals have to match the lines that they say they match.
+    ///
+    /// # Errors
+    /// Every problem of every file.
     pub fn with(files: &BTreeMap<String, String>) -> Result<Self, Vec<Problem>> {
         let mut all: BTreeMap<&str, &str> = EMBEDDED.iter().copied().collect();
         all.extend(files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
-        Self::read(&all)
+        Self::read(&all, &files.keys().map(String::as_str).collect())
     }
 
-    /// Reads knowledge files: path below the knowledge folder, and text. Every problem of every file is reported.
-    pub fn read(files: &BTreeMap<&str, &str>) -> Result<Self, Vec<Problem>> {
+    /// Reads knowledge files: path below the knowledge folder, and text; the files that `linted` names are linted too.
+    fn read(files: &BTreeMap<&str, &str>, linted: &BTreeSet<&str>) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut file_problem = |file: &str, message: String| {
             problems.push(Problem { file: file.to_owned(), line: 1, column: 1, message });
@@ -93,7 +98,7 @@ impl KnowledgeBase {
             }
         }
         let mut note = |result: Vec<Problem>| problems.extend(result);
-        let signals = SignalSet::read(&signal_files).map_err(&mut note).ok();
+        let signals = SignalSet::read(&signal_files, linted).map_err(&mut note).ok();
         let streams = Streams::from_toml(streams_file).map_err(&mut note).ok();
         let features = Features::read("features.toml", features_file).map_err(&mut note).ok();
         let names: BTreeSet<&str> = match &signals {
@@ -151,10 +156,32 @@ impl KnowledgeBase {
 mod tests {
     use super::*;
 
+    fn list(problems: &[Problem]) -> String {
+        problems.iter().map(|problem| format!("{problem}\n")).collect()
+    }
+
     #[test]
     fn the_embedded_knowledge_has_no_problem() {
-        let files = EMBEDDED.iter().copied().collect();
-        let problems = KnowledgeBase::read(&files).err().unwrap_or_default();
-        assert!(problems.is_empty(), "\n{}", problems.iter().map(|p| format!("{p}\n")).collect::<String>());
+        let files: BTreeMap<&str, &str> = EMBEDDED.iter().copied().collect();
+        let problems =
+            KnowledgeBase::read(&files, &files.keys().copied().collect()).err().unwrap_or_default();
+        assert!(problems.is_empty(), "\n{}", list(&problems));
+    }
+
+    #[test]
+    fn what_is_added_is_linted() {
+        let signal = |matches: &str| {
+            format!(
+                "[[signal]]\nname = 'own'\nabout = 'a'\nprinted-by = 'b'\npatterns = ['own fault (?P<n>[0-9]+)']\n\
+                 matches = [{{ lines = '{matches}', fields = {{ n = '3' }} }}]\nrejects = []\n"
+            )
+        };
+        let with =
+            |text: String| KnowledgeBase::with(&BTreeMap::from([("signals/own.toml".to_owned(), text)]));
+        assert_eq!(list(&with(signal("own fault 3")).err().unwrap_or_default()), "");
+        assert_eq!(
+            list(&with(signal("own fault 4")).err().unwrap_or_default()),
+            "signals/own.toml:6:22: `own` matches with other fields: n = \"4\"\n"
+        );
     }
 }

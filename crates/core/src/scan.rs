@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use regex::bytes::Captures;
 use serde::{Deserialize, Serialize};
 
-use crate::document::snapshot::{Hit, Moment};
+use crate::document::snapshot::{Hit, LogKind, LogWindow, Moment};
+use crate::document::{Fact, Reason, Why};
 use crate::knowledge::signal::{BANNER, Pattern, SignalSet};
 use fold::{Runs, Sighting};
 pub use stamp::Clock;
@@ -62,6 +63,35 @@ pub struct Scan {
     pub hits: Vec<Hit>,
     /// Lines with a signal that are in no hit, because there were too many runs.
     pub dropped_hits: u64,
+}
+
+impl Scan {
+    /// What was found, as a stretch of the log called `log`, read from it alone and as a whole. It covers the boot where
+    /// it shows that itself.
+    #[must_use]
+    pub fn into_window(self, log: &str, kind: LogKind) -> LogWindow {
+        let dropped = (self.dropped_hits > 0).then(|| Why {
+            reason: Reason::Cut,
+            path: log.to_owned(),
+            detail: format!("{} runs", self.dropped_hits),
+        });
+        LogWindow {
+            log: log.to_owned(),
+            kind,
+            sources: vec![log.to_owned()],
+            bytes: self.bytes,
+            cut: false,
+            covers_boot: if self.starts_at_boot {
+                Fact::known(true, log)
+            } else {
+                Fact::unknown(Reason::NotTold, log, "")
+            },
+            first: self.first,
+            last: self.last,
+            hits: self.hits,
+            gaps: dropped.into_iter().collect(),
+        }
+    }
 }
 
 /// Looks for signals in the bytes of a log. Rotated files of one log go through one scanner, the oldest first.
@@ -377,14 +407,17 @@ impl<'s> Scanner<'s> {
         for &(number, pattern) in candidates {
             let signal = &set.signals()[number];
             let pattern = &signal.patterns[pattern];
-            for captures in pattern.regex.captures_iter(message) {
+            for captures in pattern.expression.compiled().captures_iter(message) {
                 let Some(whole) = captures.get(0) else { continue };
                 let overlaps = |&(other, start, end): &(usize, usize, usize)| {
                     other == number && start < whole.end() && whole.start() < end
                 };
                 if boundary > 0 && (whole.start() >= boundary || whole.end() <= boundary)
                     || taken.iter().any(overlaps)
-                    || pattern.unless.as_ref().is_some_and(|unless| unless.is_match(whole.as_bytes()))
+                    || pattern
+                        .unless
+                        .as_ref()
+                        .is_some_and(|unless| unless.compiled().is_match(whole.as_bytes()))
                 {
                     continue;
                 }
@@ -486,7 +519,7 @@ fn last_line(lines: &[u8]) -> &[u8] {
 }
 
 fn take_fields(pattern: &Pattern, captures: &Captures<'_>, fields: &mut BTreeMap<String, String>) {
-    for name in pattern.regex.capture_names().flatten() {
+    for name in pattern.expression.groups() {
         if let Some(value) = captures.name(name) {
             fields.insert(name.to_owned(), Sighting::field(value.as_bytes()));
         }
@@ -503,7 +536,7 @@ fn take_first<'p>(
     fields: &mut BTreeMap<String, String>,
 ) -> Option<&'p Pattern> {
     patterns.iter().find(|pattern| {
-        pattern.regex.captures(message).is_some_and(|captures| {
+        pattern.expression.compiled().captures(message).is_some_and(|captures| {
             take_fields(pattern, &captures, fields);
             true
         })

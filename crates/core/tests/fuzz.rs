@@ -4,7 +4,7 @@
 #[path = "fuzz/mutate.rs"]
 mod mutate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernmend_core::condition::Condition;
 use kernmend_core::diagnose::diagnose;
@@ -238,7 +238,7 @@ proptest! {
         if let Err(problems) = KnowledgeBase::with(&one) {
             prop_assert!(!problems.is_empty());
         }
-        let _ = SignalSet::read(&[(name, changed.as_str())]);
+        let _ = SignalSet::read(&[(name, changed.as_str())], &BTreeSet::from([*name]));
         let _ = Streams::from_toml(&changed);
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Asked {
     Check(Check),
     Collect(Collect),
+    Scan(Scan),
     /// What a worker process does: answer questions about this root, or the machine.
     Answer(Option<PathBuf>),
     Explain(Option<String>),
@@ -36,6 +37,7 @@ pub(crate) struct Check {
     pub(crate) output: Output,
     pub(crate) fail_on: Verdict,
     pub(crate) only: Vec<String>,
+    pub(crate) quick: bool,
     pub(crate) verbose: bool,
 }
 
@@ -46,6 +48,14 @@ pub(crate) struct Collect {
     pub(crate) root: Option<PathBuf>,
     pub(crate) output: PathBuf,
     pub(crate) redact: bool,
+}
+
+/// The arguments of `scan`.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    /// The logs in the order of their lines; `-` is standard input.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) output: Output,
 }
 
 /// What is to be judged.
@@ -83,18 +93,19 @@ pub(crate) fn command(messages: Messages) -> Command {
     let path = || ValueParser::path_buf();
     let root = || text("root", messages.option_root()).value_name("DIR").value_parser(path());
     let file = |name, help| text(name, help).value_name("FILE").value_parser(path());
+    let output = || {
+        text("output", messages.option_output())
+            .short('o')
+            .value_parser(choice(&["text", "json", "snapshot"]))
+            .default_value("text")
+    };
     let check = Command::new("check")
         .about(messages.about_check())
         .after_help(messages.exit_codes())
         .arg(root())
         .arg(file("archive", messages.option_archive()).conflicts_with("root"))
         .arg(file("snapshot", messages.option_snapshot()).conflicts_with_all(["root", "archive"]))
-        .arg(
-            text("output", messages.option_output())
-                .short('o')
-                .value_parser(choice(&["text", "json", "snapshot"]))
-                .default_value("text"),
-        )
+        .arg(output())
         .arg(
             text("fail-on", messages.option_fail_on())
                 .value_parser(choice(&["exposed", "active", "critical"]))
@@ -106,12 +117,24 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(choice(&["kernmend", "npd"]))
                 .default_value("kernmend"),
         )
+        .arg(text("quick", messages.option_quick()).action(ArgAction::SetTrue).conflicts_with("snapshot"))
         .arg(text("verbose", messages.option_verbose()).short('v').action(ArgAction::SetTrue));
     let collect = Command::new("collect")
         .about(messages.about_collect())
         .arg(root())
         .arg(file("output", messages.option_capture()).short('o').required(true))
         .arg(text("redact", messages.option_redact()).action(ArgAction::SetTrue));
+    let scan = Command::new("scan")
+        .about(messages.about_scan())
+        .arg(
+            Arg::new("files")
+                .value_name("FILE")
+                .help(messages.argument_logs())
+                .required(true)
+                .num_args(1..)
+                .value_parser(path()),
+        )
+        .arg(output());
     let answer = Command::new("answer").hide(true).arg(root());
     let explain = Command::new("explain")
         .about(messages.about_explain())
@@ -141,7 +164,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path())
                 .global(true),
         )
-        .subcommands([check, collect, explain, schema, answer])
+        .subcommands([check, collect, scan, explain, schema, answer])
 }
 
 impl Arguments {
@@ -151,6 +174,11 @@ impl Arguments {
         let word = |name: &str| given.get_one::<String>(name).cloned();
         let path = |name: &str| given.get_one::<PathBuf>(name).cloned();
         let for_problem_detector = name == "check" && word("exit-code-scheme").as_deref() == Some("npd");
+        let output = || match word("output").as_deref() {
+            Some("json") => Output::Json,
+            Some("snapshot") => Output::Snapshot,
+            _ => Output::Text,
+        };
         let command = match name {
             "check" => Asked::Check(Check {
                 source: match (path("root"), path("archive"), path("snapshot")) {
@@ -159,23 +187,24 @@ impl Arguments {
                     (.., Some(snapshot)) => Source::Snapshot(snapshot),
                     (None, None, None) => Source::Live,
                 },
-                output: match word("output").as_deref() {
-                    Some("json") => Output::Json,
-                    Some("snapshot") => Output::Snapshot,
-                    _ => Output::Text,
-                },
+                output: output(),
                 fail_on: match word("fail-on").as_deref() {
                     Some("exposed") => Verdict::Exposed,
                     Some("critical") => Verdict::Critical,
                     _ => Verdict::Active,
                 },
                 only: given.get_many::<String>("only").unwrap_or_default().cloned().collect(),
+                quick: given.get_flag("quick"),
                 verbose: given.get_flag("verbose"),
             }),
             "collect" => Asked::Collect(Collect {
                 root: path("root"),
                 output: path("output").expect("clap requires it"),
                 redact: given.get_flag("redact"),
+            }),
+            "scan" => Asked::Scan(Scan {
+                files: given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect(),
+                output: output(),
             }),
             "answer" => Asked::Answer(path("root")),
             "explain" => Asked::Explain(word("fault")),

@@ -4,6 +4,7 @@ mod answer;
 mod check;
 mod collect;
 mod explain;
+mod scan;
 mod schema;
 mod source;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
     match &arguments.command {
         Asked::Check(check) => check::run(check, &knowledge()?, dir, messages),
         Asked::Collect(collect) => collect::run(collect, &knowledge()?, dir, messages),
+        Asked::Scan(scan) => scan::run(scan, &knowledge()?, messages),
         // Most of its questions need none, and on a node that is short of everything it takes as long as they do.
         Asked::Answer(root) => answer::run(root.as_deref(), knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge()?, messages),

@@ -32,6 +32,7 @@ impl Messages {
             Reason::Cut => self.reason_cut(),
             Reason::Malformed => self.reason_malformed(),
             Reason::DeadlineExceeded => self.reason_deadline_exceeded(),
+            Reason::LeftOut => self.reason_left_out(),
             Reason::NotTold => self.reason_not_told(),
             Reason::Contradicted => self.reason_contradicted(),
         };

@@ -1,15 +1,20 @@
 //! Documents as text for people: one screen, the worst first, each piece of evidence with where it is from. Nothing that
 //! came from a machine reaches the terminal raw.
 
+mod scan;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use kernmend_core::document::report::{Evidence, Finding, NodeSummary, Report, Undecided, Verdict};
-use kernmend_core::document::{Fact, Why};
+use kernmend_core::document::{Fact, Why, is_invisible};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::advisory::Advisory;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub(crate) use self::scan::{is_candidate, scan};
 use crate::message::Messages;
 
 const DIM: Style = Style::new().dimmed();
@@ -29,9 +34,7 @@ const LABEL_WIDTH: usize = 15;
 pub(crate) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
-        let turns =
-            matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if char.is_control() || turns {
+        if is_invisible(char) {
             let _ = write!(safe, "{}", char.escape_unicode());
         } else {
             safe.push(char);
@@ -47,7 +50,7 @@ pub(crate) fn report(
     messages: Messages,
     verbose: bool,
 ) -> String {
-    let page = Page { width: width(), messages, knowledge };
+    let page = Page::new(knowledge, messages);
     let mut text = page.headline(&report.node);
     text.push_str(&page.unanswered(&report.node));
     text.push('\n');
@@ -113,7 +116,11 @@ struct Page<'a> {
     knowledge: &'a KnowledgeBase,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    fn new(knowledge: &'a KnowledgeBase, messages: Messages) -> Self {
+        Self { width: width(), messages, knowledge }
+    }
+
     fn headline(&self, node: &NodeSummary) -> String {
         let messages = self.messages;
         let or = |fact: &Fact<String>, unknown: &str| match fact.value() {
@@ -149,7 +156,26 @@ impl Page<'_> {
         wrap(&line, self.width).into_iter().map(|line| format!("{line}\n")).collect()
     }
 
+    /// A finding with its evidence, what is missing, and the next step.
     fn finding(&self, finding: &Finding) -> String {
+        let mut text = self.evidence(finding);
+        text.push_str(&self.undecided(finding));
+        if finding.verdict >= Verdict::Exposed {
+            text.push_str(&self.next(finding));
+        }
+        text
+    }
+
+    /// A finding where everything is missing but what it shows.
+    fn finding_without_gaps(&self, finding: &Finding) -> String {
+        self.evidence(finding) + &self.next(finding)
+    }
+
+    fn next(&self, finding: &Finding) -> String {
+        self.line(self.messages.label_next(), &self.messages.next_command(&finding.id), &[])
+    }
+
+    fn evidence(&self, finding: &Finding) -> String {
         let messages = self.messages;
         let style = match finding.verdict {
             Verdict::Critical => AnsiColor::Red.on_default().bold(),
@@ -170,13 +196,6 @@ impl Page<'_> {
             let (label, sentence) = self.sentence(finding, evidence);
             text.push_str(&self.line(&label, &sentence, &evidence.from));
         }
-        // Facts that are missing for one reason and could come to one verdict are one line.
-        for alike in finding.undecided.chunk_by(|a, b| (&a.why, a.could_be) == (&b.why, b.could_be)) {
-            text.push_str(&self.undecided(finding, alike));
-        }
-        if finding.verdict >= Verdict::Exposed {
-            text.push_str(&self.line(messages.label_next(), &messages.next_command(&finding.id), &[]));
-        }
         text
     }
 
@@ -190,23 +209,38 @@ impl Page<'_> {
         }
     }
 
-    fn undecided(&self, finding: &Finding, alike: &[Undecided]) -> String {
+    /// What is missing, and the commands that would tell. Facts that are missing for one reason and could come to one
+    /// verdict are one sentence; of a finding that is unknown, the verdict that it could come to says nothing.
+    fn undecided(&self, finding: &Finding) -> String {
         let messages = self.messages;
-        let Some(first) = alike.first() else { return String::new() };
-        let mut facts: Vec<String> =
-            alike.iter().map(|undecided| messages.fact_or_signal(&undecided.fact)).collect();
-        facts.dedup();
-        let facts = facts.join(", ");
-        let why = messages.why(&first.why);
-        let mut sentence = if finding.verdict == Verdict::Unknown {
-            messages.because(facts, why)
-        } else {
-            messages.could_be(messages.verdict(first.could_be).to_lowercase(), facts, why)
+        let could_be = |undecided: &Undecided| {
+            (finding.verdict != Verdict::Unknown).then_some(Reverse(undecided.could_be))
         };
-        if !first.command.is_empty() {
-            sentence = format!("{sentence}; {}", messages.tells(&first.command));
+        let mut alike: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+        let mut commands = BTreeSet::new();
+        for undecided in &finding.undecided {
+            let facts = alike.entry((could_be(undecided), &undecided.why)).or_default();
+            facts.insert(messages.fact_or_signal(&undecided.fact));
+            commands.insert(undecided.command.as_str());
         }
-        self.line(messages.label_undecided(), &sentence, &[])
+        commands.remove("");
+        let mut text = String::new();
+        for ((could_be, why), facts) in alike {
+            let facts = facts.into_iter().collect::<Vec<_>>().join(", ");
+            let why = messages.why(why);
+            let sentence = match could_be {
+                Some(Reverse(verdict)) => {
+                    messages.could_be(messages.verdict(verdict).to_lowercase(), facts, why)
+                }
+                None => messages.because(facts, why),
+            };
+            text.push_str(&self.line(messages.label_undecided(), &sentence, &[]));
+        }
+        if !commands.is_empty() {
+            let commands = commands.into_iter().collect::<Vec<_>>().join(", ");
+            text.push_str(&self.line(messages.label_tells(), &commands, &[]));
+        }
+        text
     }
 
     /// A labelled sentence, broken at the width, with its sources behind it or below.

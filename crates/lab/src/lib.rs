@@ -9,6 +9,7 @@ pub mod hung;
 pub mod kernmend;
 pub mod measure;
 pub mod node_root;
+pub mod sweep;
 pub mod table;
 
 use std::io;
@@ -43,6 +44,9 @@ pub enum LabError {
         /// What would help.
         mend: &'static str,
     },
+    /// A table of a sweep.
+    #[error("the table of a sweep is not one: {0}")]
+    Table(String),
     /// The measuring program's answer isn't what was agreed.
     #[error("the measuring program answered `{0}`")]
     Measurement(String),

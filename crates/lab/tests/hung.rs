@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use kernmend_core::document::report::Report;
@@ -218,7 +218,7 @@ fn more_than_there_is_time_for() {
     for log in &logs {
         fs::write(log, "line\n").unwrap();
     }
-    let places: Vec<&Path> = logs.iter().map(PathBuf::as_path).collect();
+    let places: Vec<&Path> = logs.iter().map(std::path::PathBuf::as_path).collect();
     let run = run(&places, &["check", "-o", "snapshot", "--root", root.path().to_str().unwrap()]);
     let snapshot = Document::<Snapshot>::from_json(&run.stdout()).unwrap().body;
     for log in ["/var/log/kern.log", "/var/log/containerd.log"] {

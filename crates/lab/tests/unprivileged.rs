@@ -65,5 +65,5 @@ fn what_is_undecided_names_the_reason() {
 #[test]
 fn the_screen_says_what_could_not_be_read() {
     let screen = check("text");
-    assert!(screen.contains("root"), "nothing says that root would see more:\n{screen}");
+    assert!(screen.contains("sudo kernmend check"), "nothing says that root would see more:\n{screen}");
 }

@@ -13,7 +13,7 @@ mod simple;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Fact, Reason};
 
-pub(crate) use self::kernel::{OPTIONS, split_arguments};
+pub(crate) use self::kernel::OPTIONS;
 use self::process::Processes;
 pub(crate) use self::program::names_program;
 use crate::host::Host;

@@ -40,8 +40,6 @@ pub use self::request::Window;
 pub use self::window::{Log, WindowReading};
 pub use self::worker::serve;
 
-pub(crate) use self::mounts::unescape;
-
 use self::capture::{Recorder, Recording};
 use self::markers::MarkerScan;
 use self::redact::Redactor;
@@ -53,6 +51,7 @@ use self::worker::Worker;
 pub struct Host<'a> {
     source: Source,
     signals: &'a SignalSet,
+    quick: bool,
     redactor: Option<RefCell<Redactor>>,
     recorder: Option<RefCell<Recorder<'a>>>,
     unanswered: RefCell<Vec<Why>>,
@@ -132,6 +131,7 @@ impl<'a> Host<'a> {
         Self {
             source,
             signals,
+            quick: false,
             redactor: None,
             recorder: None,
             unanswered: RefCell::default(),
@@ -143,6 +143,13 @@ impl<'a> Host<'a> {
     #[must_use]
     pub fn with_progress(mut self, progress: impl Fn(Stage<'_>) + 'a) -> Self {
         self.progress = Box::new(progress);
+        self
+    }
+
+    /// Leaves out what takes long: logs, the content of programs, and commands.
+    #[must_use]
+    pub fn quick(mut self) -> Self {
+        self.quick = true;
         self
     }
 
@@ -266,6 +273,7 @@ impl<'a> Host<'a> {
     /// Gets the answer, and records it.
     fn ask(&self, request: &Request) -> Reply {
         let reply = match &self.source {
+            _ if self.quick && request.takes_long() => request.refused(Answer::Failed(Errno::CANCELED)),
             Source::Root(root) => request.answer(root, &self.signals),
             Source::Guarded { worker, root, .. } => match root {
                 Some(root) if !worker.wants(request) => request.answer(root, &self.signals),

@@ -16,8 +16,10 @@ usage: cargo xtask TASK
 
   check           format, lints, docs, tidy tests, release build, schemas, dependencies
   test            installs what the tests need, then runs all of them (root)
+  dist            builds kernmend as it is published, one static file, and proves that it is
   bench [NAME…]   times kernmend beside a peer and prints the ratios (root)
   schema          writes schemas/ from the documents
+  sweep DIR       holds the engine against a folder of real inputs, row by row
 ";
 
 /// Wrong usage has the exit code that kernmend itself gives it.
@@ -29,8 +31,10 @@ fn main() -> ExitCode {
     let task: fn(&Workspace, &[&str]) -> ExitCode = match words.as_slice() {
         ["check"] => |workspace, _| task::check::run(workspace),
         ["test"] => |workspace, _| task::test::run(workspace),
+        ["dist"] => |workspace, _| task::dist::run(workspace),
         ["schema"] => |workspace, _| task::schema::run(workspace),
         ["bench", ..] => task::bench::run,
+        ["sweep", _, ..] => task::sweep::run,
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

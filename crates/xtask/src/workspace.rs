@@ -38,15 +38,26 @@ impl Workspace {
         Program::new(cargo, &self.root).args(arguments)
     }
 
-    /// A program of the release build.
+    /// A program of the ordinary release build.
     pub(crate) fn release(&self, name: &str) -> PathBuf {
         self.target.join("release").join(name)
     }
 
-    /// Builds kernmend as it is published, and gives the path of the program.
+    /// Builds kernmend as it is published, one static file, and gives the path of the program.
     pub(crate) fn build_release(&self) -> Result<PathBuf, Failure> {
-        self.cargo(["build", "--release", "--locked", "--package", "kernmend"]).run()?;
-        Ok(self.release("kernmend"))
+        let host = self.host()?;
+        // Naming the target keeps the flags away from build scripts and macros, which can't be static.
+        self.cargo(["build", "--release", "--locked", "--package", "kernmend", "--target", &host])
+            .env("RUSTFLAGS", "-C target-feature=+crt-static")
+            .run()?;
+        Ok(self.target.join(host).join("release/kernmend"))
+    }
+
+    /// The target that this machine builds for by itself.
+    fn host(&self) -> Result<String, Failure> {
+        let told = Program::new("rustc", &self.root).args(["--version", "--verbose"]).output()?;
+        let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+        host.map(str::to_owned).ok_or_else(|| Failure::problem("`rustc --version --verbose` names no host"))
     }
 
     /// Reads a text file; the path is relative to the root.

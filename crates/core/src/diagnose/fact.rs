@@ -24,6 +24,9 @@ const ACCOUNTED_BY_DEFAULT: KernelVersion = KernelVersion::new(4, 6, 0);
 /// From here on a removed cgroup stays as long as pages are charged to it, and `/proc/cgroups` counts it.
 const DYING_ARE_COUNTED: KernelVersion = KernelVersion::new(3, 19, 0);
 
+/// Names of cgroups are up to 80 characters long, and a sentence has to stay readable.
+const SHOWN_EXAMPLES: usize = 2;
+
 /// What every run of a signal has, in seconds and lines, beside the signal's own fields.
 pub const RUN_FACTS: [&str; 3] = ["duration", "ago", "lines"];
 
@@ -471,7 +474,7 @@ impl<'a> SnapshotFacts<'a> {
         run.insert("lines".to_owned(), reading(Value::count(hit.count)));
         let seconds = |ms: i64| u64::try_from(ms.max(0) / 1000).unwrap_or(0);
         if let (Some(first), Some(last)) = (hit.first, hit.last) {
-            let span = |from: Option<i64>, to: Option<i64>| Some(to? - from?);
+            let span = |from: Option<i64>, to: Option<i64>| Some(to?.saturating_sub(from?));
             let duration =
                 span(first.uptime_ms, last.uptime_ms).or_else(|| span(first.unix_ms, last.unix_ms));
             if let Some(duration) = duration {
@@ -481,6 +484,12 @@ impl<'a> SnapshotFacts<'a> {
             let ago = span(last.uptime_ms, uptime).or_else(|| span(last.unix_ms, unix));
             if let Some(ago) = ago {
                 run.insert("ago".to_owned(), reading(Value::count(seconds(ago))));
+                // To people it means something only where it is known when the facts were read.
+                if self.snapshot.kernel.uptime.value().is_some()
+                    || self.snapshot.collected_at.value().is_some()
+                {
+                    run.insert("since".to_owned(), reading(Value::count(seconds(ago))));
+                }
             }
         }
         run
@@ -504,7 +513,10 @@ impl Facts for SnapshotFacts<'_> {
             "boot_arguments" => {
                 from_fact(name, &snapshot.kernel.arguments, |arguments| Value::Word(arguments.join(" ")))
             }
-            "dead_examples" => from_fact(name, &snapshot.slab, |slab| Value::Word(slab.examples.join(", "))),
+            "dead_examples" => from_fact(name, &snapshot.slab, |slab| {
+                let few: Vec<&str> = slab.examples.iter().map(String::as_str).take(SHOWN_EXAMPLES).collect();
+                Value::Word(few.join(", "))
+            }),
             "dead_ids" => self.dead_ids().map(bounds),
             "dying_cgroups" => self.dying_cgroups(),
             "exhaustion_date" => self.exhaustion_date(),
@@ -578,12 +590,21 @@ impl Facts for SnapshotFacts<'_> {
                 obstacle.get_or_insert_with(|| gap.clone());
             } else if window.covers_boot.value() != Some(&true) {
                 obstacle.get_or_insert_with(|| Why {
-                    reason: if window.cut { Reason::Cut } else { Reason::NotTold },
+                    reason: if window.covers_boot.value() == Some(&false) {
+                        Reason::Cut
+                    } else {
+                        Reason::NotTold
+                    },
                     path: window.log.clone(),
                     detail: String::new(),
                 });
             }
         }
+        // The first run that fits is the one that is shown, and people want to know of the last.
+        runs.sort_by_key(|run| match run.get("ago").map(|ago| &ago.value) {
+            Some(Value::Count(ago)) => ago.at_least,
+            _ => u64::MAX,
+        });
         let missing = (!covered).then(|| Missing {
             fact: signal.to_owned(),
             why: obstacle.unwrap_or(Why {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Bounds, Digest, Fact, Why};
+use super::{Body, Bounds, Digest, Fact, Reason, Why};
 use crate::program::Classification;
 
 /// All facts of one node at one moment.
@@ -52,6 +52,58 @@ impl Body for Snapshot {
     const MAJOR: u32 = 1;
 }
 
+impl Snapshot {
+    /// A snapshot in which nothing is known but that it was not captured. What a text tells by itself is filled in.
+    #[must_use]
+    pub fn of_nothing(origin: Origin) -> Self {
+        fn no<T>(path: &str) -> Fact<T> {
+            Fact::unknown(Reason::NotCaptured, path, "")
+        }
+        Self {
+            origin,
+            hostname: no("/proc/sys/kernel/hostname"),
+            collected_at: no("/proc/stat"),
+            kernel: Kernel {
+                release: no("/proc/sys/kernel/osrelease"),
+                version: no("/proc/version"),
+                arguments: no("/proc/cmdline"),
+                options: no("/proc/config.gz"),
+                taints: no("/proc/sys/kernel/tainted"),
+                boot_id: no("/proc/sys/kernel/random/boot_id"),
+                uptime: no("/proc/uptime"),
+                booted_at: no("/proc/stat"),
+            },
+            distribution: no("/etc/os-release"),
+            cgroups: Cgroups {
+                mode: no("/proc/mounts"),
+                controllers: no("/proc/cgroups"),
+                memory: no("/proc/mounts"),
+                dying_v2: no("/proc/mounts"),
+            },
+            slab: no("/sys/kernel/slab"),
+            memory: no("/proc/meminfo"),
+            programs: Programs {
+                found: Vec::new(),
+                gaps: vec![Why {
+                    reason: Reason::NotCaptured,
+                    path: "/proc".to_owned(),
+                    detail: String::new(),
+                }],
+            },
+            logs: Vec::new(),
+            stuck_tasks: no("/proc"),
+            modules: no("/proc/modules"),
+            limits: BTreeMap::new(),
+            restart: Restart {
+                installed_kernels: no("/lib/modules"),
+                reboot_required: no("/run/reboot-required"),
+                replaced_binaries: no("/proc"),
+            },
+            unanswered: Vec::new(),
+        }
+    }
+}
+
 /// What a snapshot was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +112,8 @@ pub enum Origin {
     Live,
     /// A directory that is laid out like a root file system.
     Directory,
+    /// A text that somebody handed over: a log, a file or the output of a command.
+    Text,
 }
 
 /// The running kernel.

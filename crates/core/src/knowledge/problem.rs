@@ -56,6 +56,18 @@ impl<'a> Problems<'a> {
         self.found.push(Problem { file: self.file.to_owned(), line, column, message: message.into() });
     }
 
+    /// The file that they are about.
+    #[must_use]
+    pub const fn file(&self) -> &'a str {
+        self.file
+    }
+
+    /// The line of a place, from 1.
+    #[must_use]
+    pub fn line(&self, place: &Range<usize>) -> usize {
+        position(self.text, self.start + place.start).0
+    }
+
     /// Whether there are none so far.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

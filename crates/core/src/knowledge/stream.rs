@@ -10,9 +10,9 @@ mod template;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use regex::Regex;
 
 use self::template::Template;
+use super::expression::{self, Expression};
 use super::problem::Problem;
 use crate::document::snapshot::Distribution;
 use crate::version::{KernelVersion, Order};
@@ -48,7 +48,7 @@ enum EndOfLife {
 /// A way to know streams from a release string. The first rule whose pattern matches decides.
 #[derive(Debug, Clone)]
 struct ReleaseRule {
-    pattern: Regex,
+    pattern: Expression,
     /// What it may be, by the string alone.
     streams: Vec<Target>,
     /// What it may also be, if os-release says so.
@@ -67,9 +67,9 @@ struct SystemRule {
     /// `ID_LIKE` has one of these.
     like: Vec<String>,
     /// Each of these fields matches. The groups fill the names.
-    fields: BTreeMap<String, Regex>,
+    fields: BTreeMap<String, Expression>,
     /// `PRETTY_NAME` matches, where only that is known.
-    pretty: Option<Regex>,
+    pretty: Option<Expression>,
     streams: Vec<Target>,
     series: Option<Series>,
 }
@@ -78,7 +78,7 @@ struct SystemRule {
 /// matches decides.
 #[derive(Debug, Clone)]
 struct BuildRule {
-    pattern: Regex,
+    pattern: Expression,
     streams: Vec<Target>,
     series: Option<Series>,
     /// Only the first version of the series: the one that the kernel was made for.
@@ -281,7 +281,7 @@ impl Streams {
                 why: format!("`{release}` has the form of no known stream"),
             };
         };
-        let group = |name: &str| captures.name(name).map(|group| group.as_str());
+        let group = |name: &str| expression::group(&captures, name);
         let told = |targets: &[Target]| Told::fill(targets, rule.series.as_ref(), &group);
         ReleaseReading {
             version,
@@ -448,14 +448,13 @@ impl SystemRule {
         let captures: Option<Vec<_>> =
             self.fields.iter().map(|(name, pattern)| pattern.captures(field(name)?)).collect();
         let captures = captures?;
-        let group =
-            |name: &str| captures.iter().find_map(|found| found.name(name)).map(|group| group.as_str());
+        let group = |name: &str| captures.iter().find_map(|found| expression::group(found, name));
         Some(Told::fill(&self.streams, self.series.as_ref(), &group))
     }
 
     fn told_by_name(&self, pretty_name: &str) -> Option<Told> {
         let captures = self.pretty.as_ref()?.captures(pretty_name)?;
-        let group = |name: &str| captures.name(name).map(|group| group.as_str());
+        let group = |name: &str| expression::group(&captures, name);
         Some(Told::fill(&self.streams, self.series.as_ref(), &group))
     }
 }
@@ -463,7 +462,7 @@ impl SystemRule {
 impl BuildRule {
     fn told_by(&self, build: &str) -> Option<Told> {
         let captures = self.pattern.captures(build)?;
-        let group = |name: &str| captures.name(name).map(|group| group.as_str());
+        let group = |name: &str| expression::group(&captures, name);
         let mut told = Told::fill(&self.streams, self.series.as_ref(), &group);
         if self.own {
             told.streams.truncate(1);

@@ -70,10 +70,7 @@ impl<'a> Table<'a> {
         key: &'static str,
         problems: &mut Problems<'_>,
     ) -> Option<Placed<&'a str>> {
-        if !self.entries.contains_key(key) {
-            problems.add(&self.place, format!("`{key}` is missing"));
-        }
-        self.string(key, problems)
+        string(self.required(key, problems)?, problems)
     }
 
     /// Takes a boolean; false where the key is absent.
@@ -91,6 +88,19 @@ impl<'a> Table<'a> {
         self.take(key)
     }
 
+    /// Takes a value of any type that has to be there.
+    pub fn required(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems<'_>,
+    ) -> Option<&'a Spanned<DeValue<'a>>> {
+        let value = self.take(key);
+        if value.is_none() {
+            problems.add(&self.place, format!("`{key}` is missing"));
+        }
+        value
+    }
+
     /// Takes an array of strings; none where the key is absent.
     pub fn strings(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Vec<Placed<&'a str>> {
         self.take(key).map_or_else(Vec::new, |value| strings(value, problems))
@@ -98,9 +108,7 @@ impl<'a> Table<'a> {
 
     /// Takes an array of tables; none where the key is absent.
     pub fn tables(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Vec<Self> {
-        let Some(value) = self.take(key) else { return Vec::new() };
-        let Some(array) = array(value, "tables", problems) else { return Vec::new() };
-        array.iter().filter_map(|value| table(value, problems)).collect()
+        self.take(key).map_or_else(Vec::new, |value| tables(value, problems))
     }
 
     /// Takes a table whose keys are free, with what `read` makes of each value; none where the key is absent.
@@ -143,8 +151,12 @@ pub fn string<'a>(value: &'a Spanned<DeValue<'a>>, problems: &mut Problems<'_>) 
 
 /// Reads an array of strings.
 pub fn strings<'a>(value: &'a Spanned<DeValue<'a>>, problems: &mut Problems<'_>) -> Vec<Placed<&'a str>> {
-    let array = array(value, "strings", problems);
-    array.unwrap_or_default().iter().filter_map(|value| string(value, problems)).collect()
+    array(value, "strings", problems).iter().filter_map(|value| string(value, problems)).collect()
+}
+
+/// Reads an array of tables.
+pub fn tables<'a>(value: &'a Spanned<DeValue<'a>>, problems: &mut Problems<'_>) -> Vec<Table<'a>> {
+    array(value, "tables", problems).iter().filter_map(|value| table(value, problems)).collect()
 }
 
 /// Reads a date without a time.
@@ -168,7 +180,8 @@ pub fn map<'a, T>(
     table.entries.into_iter().filter_map(read).collect()
 }
 
-fn table<'a>(value: &'a Spanned<DeValue<'a>>, problems: &mut Problems<'_>) -> Option<Table<'a>> {
+/// Reads a table.
+pub fn table<'a>(value: &'a Spanned<DeValue<'a>>, problems: &mut Problems<'_>) -> Option<Table<'a>> {
     let Some(table) = value.get_ref().as_table() else {
         problems.add(&value.span(), format!("a table belongs here, not {}", kind(value)));
         return None;
@@ -176,16 +189,17 @@ fn table<'a>(value: &'a Spanned<DeValue<'a>>, problems: &mut Problems<'_>) -> Op
     Some(Table::new(value.span(), table))
 }
 
-fn array<'a>(
+/// Reads an array of what `of` names; empty where it is something else.
+pub fn array<'a>(
     value: &'a Spanned<DeValue<'a>>,
     of: &str,
     problems: &mut Problems<'_>,
-) -> Option<&'a [Spanned<DeValue<'a>>]> {
+) -> &'a [Spanned<DeValue<'a>>] {
     let Some(array) = value.get_ref().as_array() else {
         problems.add(&value.span(), format!("an array of {of} belongs here, not {}", kind(value)));
-        return None;
+        return &[];
     };
-    Some(array)
+    array
 }
 
 fn kind(value: &Spanned<DeValue<'_>>) -> String {

@@ -108,13 +108,30 @@ fn show(language: Language, shown: Shown, value: &str) -> String {
     };
     let number =
         digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
-    let Some(number) = number else { return value.to_owned() };
+    let Some(number) = number else { return shorten(value) };
     let shown = match shown {
         Shown::Plain => grouped(number),
         Shown::Duration => duration(language, number),
         Shown::Bytes => bytes(number),
     };
     format!("{bound}{shown}")
+}
+
+/// A text in which the ids of containers, 64 hexadecimal digits, are as short as people write them.
+fn shorten(text: &str) -> String {
+    const LONG: usize = 32;
+    const SHORT: usize = 12;
+    let mut shortened = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
+        let (digits, behind) = rest.split_at(end);
+        shortened.push_str(if digits.len() >= LONG { &digits[..SHORT] } else { digits });
+        let skip = behind.find(|c: char| c.is_ascii_hexdigit()).unwrap_or(behind.len());
+        shortened.push_str(&behind[..skip]);
+        rest = &behind[skip..];
+    }
+    shortened
 }
 
 /// A number with a comma between thousands.
@@ -174,6 +191,12 @@ mod tests {
         assert_eq!(template.fill(Language::En, &values), "≥ 65,535 ids, 3 days up, 1.3 GiB, lo ?, ≥ 65,535");
         assert_eq!(template.fill(Language::Zh, &values), "≥ 65,535 ids, 3 天 up, 1.3 GiB, lo ?, ≥ 65,535");
         assert_eq!(template.names(), BTreeSet::from(["gone", "ids", "slab", "up", "word"]));
+    }
+
+    #[test]
+    fn ids_of_containers_are_shown_as_people_write_them() {
+        let id = "79d89a0da0c41aebb8f010b8e9a5b5ab89c3049787a5d33aa7e52a6e87316a58";
+        assert_eq!(shorten(&format!("docker-{id}.scope, pod1234")), "docker-79d89a0da0c4.scope, pod1234");
     }
 
     #[test]

@@ -5,10 +5,11 @@ use jiff::tz::{Offset, TimeZone};
 use proptest::prelude::*;
 
 use super::*;
+use crate::knowledge::KnowledgeBase;
 
 fn set() -> &'static SignalSet {
     static SET: std::sync::OnceLock<SignalSet> = std::sync::OnceLock::new();
-    SET.get_or_init(|| SignalSet::builtin().unwrap())
+    SET.get_or_init(|| KnowledgeBase::embedded().signals)
 }
 
 fn unix(text: &str) -> i64 {
@@ -167,13 +168,19 @@ fn continuations_are_those_of_the_same_speaker() {
     let check = |log: String, expected: &[&str]| assert_eq!(show(&scan(&log)), expected, "{log}");
     check(
         format!("{slub}{slub}{}{}", cache("a(1:x)"), cache("b")),
-        &["slub-failure cache=a cgroup=x gfp=0xd0 memcg=1 x1", "slub-failure cache=b gfp=0xd0 memcg=none x1"],
+        &[
+            "slub-failure cache=a cgroup=x gfp=0xd0 memcg=1 owner=other wording=plain x1",
+            "slub-failure cache=b gfp=0xd0 memcg=none wording=plain x1",
+        ],
     );
     check(
         format!("{slub}Nov 24 07:51:29 n other:   cache: b, object size: 1\n{}", cache("a(1:x)")),
-        &["slub-failure cache=a cgroup=x gfp=0xd0 memcg=1 x1"],
+        &["slub-failure cache=a cgroup=x gfp=0xd0 memcg=1 owner=other wording=plain x1"],
     );
-    check(format!("{slub}{}{}", "kernel: -\n".repeat(9), cache("a")), &["slub-failure gfp=0xd0 x1"]);
+    check(
+        format!("{slub}{}{}", "kernel: -\n".repeat(9), cache("a")),
+        &["slub-failure gfp=0xd0 wording=plain x1"],
+    );
     check(cache("a"), &[]);
 }
 
@@ -201,7 +208,7 @@ fn lines_that_say_it_twice_count_once() {
     let error = "mkdir /sys/fs/cgroup/memory/a: no space left on device";
     assert_eq!(
         show(&scan(&format!("{error}, skipping: {error}\n{error}\n"))),
-        ["cgroup-mkdir-enospc hierarchy=memory path=/sys/fs/cgroup/memory/a x2"]
+        ["cgroup-mkdir-enospc hierarchy=memory path=/sys/fs/cgroup/memory/a wording=other x2"]
     );
 }
 

@@ -59,6 +59,7 @@ fn snapshot(
     }
     let progress = source::Progress::start(messages);
     let host = source::host(&check.source, knowledge, dir, messages)?.with_progress(progress.teller());
+    let host = if check.quick { host.quick() } else { host };
     Ok(Document::new(collect(&host), None))
 }
 

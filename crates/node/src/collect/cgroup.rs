@@ -4,17 +4,14 @@
 //! A node can have a million cgroups. Each directory is listed once; `memory.kmem.*` is read only where it tells
 //! something: of the first cgroups, and of each that bears the name of an entry of `/sys/kernel/slab`.
 
-use std::collections::BTreeMap;
-
-use kernmend_core::document::snapshot::{
-    AccountingCounts, CgroupMode, Cgroups, Controller, MemoryHierarchy, Origin, SlabCaches,
-};
+use kernmend_core::document::snapshot::{AccountingCounts, Cgroups, MemoryHierarchy, Origin, SlabCaches};
 use kernmend_core::document::{Bounds, Fact, Reason, Why};
+use kernmend_core::format::cgroup::{self, Accounting, Mount, Slabinfo, accounting, controllers, mode};
 use kernmend_core::slab::SlabCount;
 use rustix::io::Errno;
 
 use super::{LARGE, SMALL, first_told};
-use crate::host::{Answer, Host, Kind, Listing, Stage, Want, unescape};
+use crate::host::{Answer, Host, Kind, Listing, Stage, Want};
 
 /// Mounts, as the first process sees them: kernmend itself may run in a container.
 const MOUNTS: [&str; 3] = ["/proc/1/mounts", "/proc/self/mounts", "/proc/mounts"];
@@ -44,7 +41,7 @@ pub(super) struct CgroupsAndSlab {
 
 pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
     let mounts = mounts(host);
-    let controllers = host.text("/proc/cgroups", SMALL).parse(|text| parse_controllers(text));
+    let controllers = host.text("/proc/cgroups", SMALL).parse(|text| controllers(text));
     let place = memory_place(host, &mounts);
 
     let listing = host.list("/sys/kernel/slab", Want::All, MAX_SLAB_ENTRIES);
@@ -82,55 +79,14 @@ pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
     }
 }
 
-/// A mounted cgroup hierarchy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mount {
-    path: String,
-    version: u8,
-    /// The options of a version 1 mount name its controllers.
-    options: Vec<String>,
-}
-
 fn mounts(host: &Host<'_>) -> Fact<Vec<Mount>> {
-    first_told(MOUNTS.into_iter().map(|path| host.text(path, LARGE).map(|text| parse_mounts(&text))))
-}
-
-fn parse_mounts(text: &str) -> Vec<Mount> {
-    let line = |line: &str| {
-        let mut columns = line.split_ascii_whitespace();
-        let (path, kind, options) = (columns.nth(1)?, columns.next()?, columns.next()?);
-        let version = match kind {
-            "cgroup" => 1,
-            "cgroup2" => 2,
-            _ => return None,
-        };
-        let options = options.split(',').map(str::to_owned).collect();
-        Some(Mount { path: unescape(path), version, options })
-    };
-    text.lines().filter_map(line).collect()
-}
-
-fn mode(mounts: &[Mount]) -> Option<CgroupMode> {
-    let has = |version| mounts.iter().any(|mount| mount.version == version);
-    match (has(1), has(2)) {
-        (true, false) => Some(CgroupMode::V1),
-        (false, true) => Some(CgroupMode::V2),
-        (true, true) => Some(CgroupMode::Hybrid),
-        (false, false) => None,
+    let told =
+        first_told(MOUNTS.into_iter().map(|path| host.text(path, LARGE).map(|text| cgroup::mounts(&text))));
+    match told {
+        // Without `/proc` it isn't known what is mounted; that is not to say that nothing is.
+        Fact::Absent { from } => Fact::unknown(Reason::NotTold, from, ""),
+        told => told,
     }
-}
-
-fn parse_controllers(text: &str) -> Result<BTreeMap<String, Controller>, String> {
-    let line = |line: &str| {
-        let mut columns = line.split_ascii_whitespace();
-        let name = columns.next()?;
-        let mut number = || columns.next()?.parse::<u64>().ok();
-        let (hierarchy, num_cgroups, enabled) = (number()?, number()?, number()?);
-        Some((name.to_owned(), Controller { hierarchy, num_cgroups, enabled: enabled == 1 }))
-    };
-    let controllers: BTreeMap<_, _> =
-        text.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect();
-    if controllers.is_empty() { Err("it has no line of a controller".to_owned()) } else { Ok(controllers) }
 }
 
 /// Where the memory controller is mounted.
@@ -181,15 +137,6 @@ fn start_slab(listing: &Listing) -> SlabCount<'_> {
         listing.total,
         (told && !listing.cut).then_some(directories),
     )
-}
-
-/// What `memory.kmem.*` of one cgroup says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Accounting {
-    On,
-    Refused,
-    Silent,
-    NotTold,
 }
 
 /// The walk over all memory cgroups.
@@ -332,7 +279,7 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
             counts.not_looked_at += 1;
             return;
         }
-        let (accounting, file) = accounting(self.host, path);
+        let (accounting, file) = ask(self.host, path);
         match accounting {
             Accounting::On => {
                 counts.on += 1;
@@ -375,54 +322,18 @@ struct Level {
     path_len: usize,
 }
 
-/// Asks a cgroup. On 3.10 slabinfo has a header of two lines once accounting is on and answers EIO before; from 5.9 on it is
-/// always empty, and only a usage above 0 tells.
-fn accounting(host: &Host<'_>, path: &str) -> (Accounting, String) {
+/// Asks a cgroup for its accounting; also gives the file that says it.
+fn ask(host: &Host<'_>, path: &str) -> (Accounting, String) {
     let slabinfo = format!("{path}/memory.kmem.slabinfo");
-    let answer = host.read(&slabinfo, SMALL);
-    if let Answer::Got(content) = &answer
-        && !content.bytes.is_empty()
-    {
-        return (Accounting::On, slabinfo);
-    }
+    let answer = match host.read(&slabinfo, SMALL) {
+        Answer::Got(content) if content.bytes.is_empty() => Slabinfo::Empty,
+        Answer::Got(_) => return (accounting(Slabinfo::Filled, None), slabinfo),
+        Answer::Failed(Errno::IO) => Slabinfo::Refused,
+        Answer::Absent | Answer::NotCaptured | Answer::Failed(_) => Slabinfo::NotRead,
+    };
     let usage_file = format!("{path}/memory.kmem.usage_in_bytes");
     let usage = host.text(&usage_file, SMALL).value().and_then(|text| text.trim().parse::<u64>().ok());
-    match (answer, usage) {
-        (_, Some(1..)) => (Accounting::On, usage_file),
-        (Answer::Failed(Errno::IO), _) => (Accounting::Refused, slabinfo),
-        // What stood in the way of slabinfo may have been the header.
-        (Answer::Got(_) | Answer::Absent, Some(0)) => (Accounting::Silent, usage_file),
-        _ => (Accounting::NotTold, slabinfo),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mounts_of_cgroups_are_found_among_others() {
-        let text = "tmpfs /sys/fs/cgroup tmpfs ro 0 0\n\
-            cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,cpuacct,cpu 0 0\n\
-            cgroup /odd\\040place cgroup rw,memory 0 0\nshort\n";
-        let mounts = parse_mounts(text);
-        assert_eq!(mounts.len(), 2);
-        assert_eq!(mounts[1].path, "/odd place");
-        assert_eq!(mode(&mounts), Some(CgroupMode::V1));
-        assert_eq!(mode(&parse_mounts("c /u cgroup2 rw 0 0\n")), Some(CgroupMode::V2));
-        assert_eq!(
-            mode(&parse_mounts("c /u cgroup2 rw 0 0\nc /s cgroup rw,name=systemd 0 0\n")),
-            Some(CgroupMode::Hybrid)
-        );
-        assert_eq!(mode(&[]), None);
-    }
-
-    #[test]
-    fn controllers_are_read_and_a_file_without_any_is_malformed() {
-        let text =
-            "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t2\t1\t1\nmemory\t9\t63000\t1\nodd\n";
-        let controllers = parse_controllers(text).unwrap();
-        assert_eq!(controllers["memory"], Controller { hierarchy: 9, num_cgroups: 63_000, enabled: true });
-        assert!(parse_controllers("#only the head\n").is_err());
-    }
+    let told = accounting(answer, usage);
+    let by_usage = matches!(told, Accounting::On | Accounting::Silent);
+    (told, if by_usage { usage_file } else { slabinfo })
 }

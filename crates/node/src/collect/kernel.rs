@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kernmend_core::document::snapshot::Kernel;
 use kernmend_core::document::{Fact, Reason};
+use kernmend_core::format::kernel::{arguments, build_options};
 
 use super::{LARGE, SMALL, first_told};
 use crate::host::Host;
@@ -75,7 +76,7 @@ pub(super) fn collect(host: &Host<'_>) -> Kernel {
     let release = trimmed("/proc/sys/kernel/osrelease");
     Kernel {
         version: trimmed("/proc/version"),
-        arguments: host.text("/proc/cmdline", SMALL).map(|text| split_arguments(&text)),
+        arguments: host.text("/proc/cmdline", SMALL).map(|text| arguments(&text)),
         options: options(host, &release),
         taints: trimmed("/proc/sys/kernel/tainted")
             .parse(|text| text.parse().map_err(|_| format!("`{text}` is not a number"))),
@@ -106,19 +107,6 @@ fn parse_uptime(text: &str) -> Result<u64, String> {
 fn parse_boot_time(text: &str) -> Result<i64, String> {
     let line = text.lines().find_map(|line| line.strip_prefix("btime "));
     line.and_then(|seconds| seconds.trim().parse().ok()).ok_or_else(|| "there is no line `btime`".to_owned())
-}
-
-/// Boot arguments, as the kernel splits them: at white space outside double quotes.
-pub(crate) fn split_arguments(text: &str) -> Vec<String> {
-    let mut quoted = false;
-    text.trim()
-        .split(|char: char| {
-            quoted ^= char == '"';
-            char.is_ascii_whitespace() && !quoted
-        })
-        .filter(|argument| !argument.is_empty())
-        .map(str::to_owned)
-        .collect()
 }
 
 fn options(host: &Host<'_>, release: &Fact<String>) -> Fact<BTreeMap<String, String>> {
@@ -157,12 +145,8 @@ fn is_configuration_of(text: &str, release: &str) -> bool {
 
 /// The values of the options that are asked about; `n` for those that a configuration doesn't set.
 fn parse_options(text: &str) -> BTreeMap<String, String> {
-    let set: BTreeMap<&str, &str> = text
-        .lines()
-        .filter(|line| line.starts_with("CONFIG_"))
-        .filter_map(|line| line.trim_end().split_once('='))
-        .filter(|(name, _)| OPTIONS.binary_search(name).is_ok())
-        .collect();
+    let set: BTreeMap<&str, &str> =
+        build_options(text).filter(|(name, _)| OPTIONS.binary_search(name).is_ok()).collect();
     if set.is_empty() {
         return BTreeMap::new();
     }
@@ -197,14 +181,6 @@ mod tests {
         assert!(is_configuration_of(text, "5.10.25"));
         assert!(!is_configuration_of(text, "5.10.251"));
         assert!(!is_configuration_of("", "5.10.251"));
-    }
-
-    #[test]
-    fn arguments_are_split_outside_quotes() {
-        assert_eq!(
-            split_arguments("ro root=UUID=1  dyndbg=\"file a +p\" cgroup.memory=nokmem\n"),
-            ["ro", "root=UUID=1", "dyndbg=\"file a +p\"", "cgroup.memory=nokmem"]
-        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use kernmend_core::document::{Fact, Reason, Why};
 use kernmend_core::scan::Scan;
 
 use super::first_told;
-use crate::host::{Answer, Host, Known, Log, Window, WindowReading};
+use crate::host::{Answer, Host, Known, Log, Want, Window, WindowReading};
 
 /// The newest part of each log that is scanned.
 const NEWEST: u64 = 64 << 20;
@@ -25,8 +25,12 @@ const FILES: &[(&str, LogKind)] = &[
     ("/var/lib/rancher/rke2/agent/logs/kubelet.log", LogKind::Program),
 ];
 
-/// Where the journal's own files are: they are read by its own program.
+/// Where the journal's own files are, in one folder for each machine: they are read by its own program.
 const JOURNALS: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
+
+/// A folder of journals has one machine's own and perhaps those of machines that send theirs; whether there is any is
+/// all that is asked.
+const MAX_JOURNALS: usize = 16;
 
 /// Collects every log that there is.
 pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>) -> Vec<LogWindow> {
@@ -40,7 +44,7 @@ pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>
     asked.extend(FILES.iter().map(|(path, kind)| (Log::File((*path).to_owned()), *kind)));
     let mut logs = Vec::new();
     let journals = [(Known::JournalKernel, LogKind::Kernel), (Known::JournalUnits, LogKind::Program)];
-    let places = JOURNALS.map(|path| host.identity(path).fact(path));
+    let places = JOURNALS.map(|path| journal(host, path));
     match first_told(places) {
         Fact::Known { .. } => asked.extend(journals.map(|(known, kind)| (Log::Command(known), kind))),
         // Whether there is a journal can't be told, and so there may be one that wasn't read.
@@ -61,29 +65,20 @@ pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>
     logs
 }
 
+/// The journal in a folder. Packages make an empty folder, also where no journal is ever written.
+fn journal(host: &Host<'_>, path: &str) -> Fact<()> {
+    match host.list(path, Want::Directories, MAX_JOURNALS) {
+        Answer::Got(listing) if listing.is_empty() => Fact::Absent { from: path.to_owned() },
+        answer => answer.map(|_| ()).fact(path),
+    }
+}
+
 fn window(log: &str, kind: LogKind, found: Window, boot: Option<i64>) -> LogWindow {
     let Window { reading, scan } = found;
     let covers_boot = covers_boot(log, &reading, &scan, boot);
-    let mut gaps = reading.gaps;
-    if scan.dropped_hits > 0 {
-        gaps.push(Why {
-            reason: Reason::Cut,
-            path: log.to_owned(),
-            detail: format!("{} runs", scan.dropped_hits),
-        });
-    }
-    LogWindow {
-        log: log.to_owned(),
-        kind,
-        sources: reading.sources,
-        bytes: scan.bytes,
-        cut: reading.cut,
-        covers_boot,
-        first: scan.first,
-        last: scan.last,
-        hits: scan.hits,
-        gaps,
-    }
+    let mut window = scan.into_window(log, kind);
+    window.gaps.splice(0..0, reading.gaps);
+    LogWindow { sources: reading.sources, cut: reading.cut, covers_boot, ..window }
 }
 
 /// A log that is there and can't be read.

@@ -13,16 +13,15 @@ use super::process::Processes;
 use crate::host::markers::MarkerScan;
 use crate::host::{Answer, Host, Kind, Known, Listing, Want};
 
-/// Folders that hold programs, of distributions and of those who install beside them.
+/// Folders that hold programs, of distributions and of those who install beside them. A file that is found in several is
+/// called by the first.
 const PLACES: &[&str] = &[
-    "/bin",
     "/home/kubernetes/bin",
     "/opt/bin",
     "/opt/containerd/bin",
     "/opt/k0s/bin",
     "/opt/kube/bin",
     "/opt/kubernetes/bin",
-    "/sbin",
     "/usr/bin",
     "/usr/lib/cri-o-runc/sbin",
     "/usr/lib/docker",
@@ -33,6 +32,9 @@ const PLACES: &[&str] = &[
     "/usr/sbin",
     "/var/lib/k0s/bin",
     "/var/lib/rancher/rke2/bin",
+    // In a merged `/usr` these are other names of the ones above.
+    "/bin",
+    "/sbin",
 ];
 
 /// Folders of which each subfolder is one installation with a `bin` of its own.
@@ -102,7 +104,7 @@ pub(super) fn collect(host: &Host<'_>, processes: &Processes) -> Programs {
     Programs { found, gaps }
 }
 
-/// The paths of all copies on disk, by name.
+/// The paths of all copies on disk; names that are links come after those that aren't.
 fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
     let mut places: Vec<String> = PLACES.iter().map(|place| (*place).to_owned()).collect();
     for installation in INSTALLATIONS {
@@ -124,7 +126,7 @@ fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
         }
         let programs =
             listing.iter().filter(|(name, kind)| *kind != Kind::Directory && name_of(name).is_some());
-        paths.extend(programs.map(|(name, _)| format!("{place}/{name}")));
+        paths.extend(programs.map(|(name, kind)| (kind == Kind::Link, format!("{place}/{name}"))));
     }
     for path in CONFIGURATIONS {
         let answer = host.read(path, SMALL);
@@ -133,12 +135,11 @@ fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
             if content.cut {
                 gaps.push(Why { reason: Reason::Cut, path: (*path).to_owned(), detail: String::new() });
             }
-            paths.extend(configured_paths(&content.text()));
+            paths.extend(configured_paths(&content.text()).into_iter().map(|path| (false, path)));
         }
     }
-    paths.sort();
-    paths.dedup();
-    paths
+    paths.sort_by_key(|(is_link, _)| *is_link);
+    paths.into_iter().map(|(_, path)| path).collect()
 }
 
 fn cut(path: &str, listing: &Listing) -> Why {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernmend_core::document::Fact;
+use kernmend_core::format::kernel::memory_totals;
 
 use super::{LARGE, SMALL, first_told};
 use crate::host::Host;
@@ -30,20 +31,8 @@ pub(super) fn hostname(host: &Host<'_>) -> Fact<String> {
     first_told(["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().map(trimmed))
 }
 
-/// `/proc/meminfo`, with kB turned into bytes.
 pub(super) fn memory(host: &Host<'_>) -> Fact<BTreeMap<String, u64>> {
-    host.text("/proc/meminfo", SMALL).parse(|text| {
-        let line = |line: &str| {
-            let (name, rest) = line.split_once(':')?;
-            let (number, factor) = match rest.trim().strip_suffix("kB") {
-                Some(number) => (number.trim(), 1024),
-                None => (rest.trim(), 1),
-            };
-            Some((name.to_owned(), number.parse::<u64>().ok()?.saturating_mul(factor)))
-        };
-        let totals: BTreeMap<String, u64> = text.lines().filter_map(line).collect();
-        if totals.is_empty() { Err("no line has a name and a number".to_owned()) } else { Ok(totals) }
-    })
+    host.text("/proc/meminfo", SMALL).parse(|text| memory_totals(text))
 }
 
 /// The names in `/proc/modules`.

@@ -76,6 +76,7 @@ pub(super) fn why(errno: Errno, path: &str) -> Why {
         Errno::ACCESS | Errno::PERM => Reason::PermissionDenied,
         Errno::TIMEDOUT => Reason::DeadlineExceeded,
         Errno::FBIG => Reason::Cut,
+        Errno::CANCELED => Reason::LeftOut,
         _ => Reason::ReadFailed,
     };
     let said = std::io::Error::from(errno).to_string();

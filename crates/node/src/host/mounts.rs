@@ -73,7 +73,7 @@ impl Mounts {
         let root = root.trim_end_matches('/');
         let mount = |line: &str| {
             let (place, kind) = line.split_once(" - ")?;
-            let place = unescape(place.split(' ').nth(4)?);
+            let place = kernmend_core::format::cgroup::unescape(place.split(' ').nth(4)?);
             let kind = kind.split(' ').next()?;
             let class = if KERNEL.contains(&kind) {
                 Class::Kernel
@@ -146,13 +146,6 @@ pub(super) fn process(path: &str) -> Option<&str> {
 pub(super) fn is_below(path: &str, directory: &str) -> bool {
     let directory = directory.trim_end_matches('/');
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// The kernel writes white space and backslashes in paths as three octal digits.
-pub(crate) fn unescape(path: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .into_iter()
-        .fold(path.to_owned(), |path, (escaped, plain)| path.replace(escaped, plain))
 }
 
 #[cfg(test)]

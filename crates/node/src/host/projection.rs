@@ -3,8 +3,10 @@
 
 use std::io::Read;
 
+use kernmend_core::format::kernel::arguments;
+
 use super::answer::Content;
-use crate::collect::{OPTIONS, names_program, split_arguments};
+use crate::collect::{OPTIONS, names_program};
 
 /// What a compressed configuration is decompressed to at most; one has a quarter of a megabyte.
 const MAX_CONFIGURATION: u64 = 4 << 20;
@@ -66,7 +68,7 @@ fn mask_arguments(line: &str) -> String {
         }
         _ => argument,
     };
-    split_arguments(line).into_iter().map(mask).collect::<Vec<_>>().join(" ")
+    arguments(line).into_iter().map(mask).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the name of a setting says that its value is secret.

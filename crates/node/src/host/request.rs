@@ -101,6 +101,11 @@ impl Request {
         }
     }
 
+    /// Whether the answer takes a whole log or a whole program to be read, or another program to be run.
+    pub(super) fn takes_long(&self) -> bool {
+        matches!(self, Self::Window { .. } | Self::Markers { .. } | Self::Command { .. })
+    }
+
     /// Asks a root directly. The signals are looked at for a log only, so that they can be read as late as that.
     pub(super) fn answer(&self, root: &Root, signals: &impl Deref<Target = SignalSet>) -> Reply {
         match self {

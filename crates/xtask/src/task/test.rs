@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use super::sweep;
 use crate::failure::Failure;
 use crate::program::Program;
 use crate::run::Run;
@@ -32,6 +33,7 @@ pub(crate) fn run(workspace: &Workspace) -> ExitCode {
             Err(_) => tests.without_env(PROGRAM_UNDER_TEST).run(),
         }
     });
+    let _ = run.stage("sweep", || sweep::required(workspace));
     run.finish()
 }
 

@@ -107,7 +107,8 @@ fn read<T>(
     let expected = headings(language);
     if found != expected {
         let body = text.len() - body.len();
-        let message = format!("the headings are {}, and not {}", expected.join(", "), found.join(", "));
+        let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+        let message = format!("the headings are to be {}, and there are {found}", expected.join(", "));
         problems.add(&(body..body), message);
     }
     problems.start_at("+++\n".len());

@@ -98,13 +98,12 @@ const COMMON: &[&str] = &[
     "write",
 ];
 
-/// A set of words of which every match of `pattern` contains at least one; `None` where there is no such set.
+/// A set of words of which every match of an expression contains at least one; `None` where there is no such set.
 ///
 /// The words hold no white space, quotes, slashes or backslashes: so no line wrap at a blank and no escaping of quotes
 /// can take them apart. Only where all words of a pattern are common a whole phrase is taken, which a wrap can hide.
-pub(super) fn anchors(pattern: &str) -> Option<Vec<String>> {
-    let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
-    let mut words = required(&hir)?;
+pub(super) fn anchors(hir: &Hir) -> Option<Vec<String>> {
+    let mut words = required(hir)?;
     words.sort();
     words.dedup();
     words.into_iter().map(|word| String::from_utf8(word).ok()).collect()
@@ -163,13 +162,15 @@ fn worth(words: &[Vec<u8>]) -> (u8, usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::knowledge::expression::Expression;
 
     #[test]
     fn every_match_contains_an_anchor() {
         let check = |pattern: &str, expected: Option<&[&str]>| {
             let expected =
                 expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-            assert_eq!(anchors(pattern), expected, "{pattern}");
+            let (_, hir) = Expression::parse(pattern).unwrap();
+            assert_eq!(anchors(&hir), expected, "{pattern}");
         };
         check("unregister_netdevice: waiting for (?P<d>[^ ]+)", Some(&["unregister_netdevice"]));
         check("(?:first|second) thing", Some(&["thing"]));

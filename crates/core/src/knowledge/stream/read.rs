@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil;
-use regex::Regex;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -11,6 +10,7 @@ use super::template::Template;
 use super::{
     BuildRule, Declared, EndOfLife, ReleaseRule, Series, Streams, SystemRule, Target, find_declared,
 };
+use crate::knowledge::expression::Expression;
 use crate::knowledge::problem::{Problem, Problems};
 use crate::knowledge::table::{self, Placed, Table};
 use crate::version::Order;
@@ -116,7 +116,7 @@ impl Rules<'_> {
         let series = self.named_series(&mut table, problems);
         let why = table.required_string("why", problems);
         table.finish(problems);
-        let pattern = pattern.and_then(|pattern| regex(&pattern, problems))?;
+        let pattern = pattern.and_then(|pattern| expression(&pattern, problems))?;
         let groups = groups(&[&pattern]);
         check_key(series.as_ref(), &groups, problems);
         let mut targets = |names| self.targets(names, &groups, series.is_some(), problems);
@@ -131,7 +131,7 @@ impl Rules<'_> {
         let series = self.named_series(&mut table, problems);
         let own = table.flag("own", problems);
         table.finish(problems);
-        let pattern = pattern.and_then(|pattern| regex(&pattern, problems))?;
+        let pattern = pattern.and_then(|pattern| expression(&pattern, problems))?;
         let groups = groups(&[&pattern]);
         check_key(series.as_ref(), &groups, problems);
         let streams = self.targets(streams, &groups, series.is_some(), problems);
@@ -143,9 +143,9 @@ impl Rules<'_> {
         let id = texts(table.strings("id", problems));
         let like = texts(table.strings("like", problems));
         let fields = table.map("fields", problems, |value, problems| {
-            table::string(value, problems).and_then(|pattern| regex(&pattern, problems))
+            table::string(value, problems).and_then(|pattern| expression(&pattern, problems))
         });
-        let pretty = table.string("pretty", problems).and_then(|pattern| regex(&pattern, problems));
+        let pretty = table.string("pretty", problems).and_then(|pattern| expression(&pattern, problems));
         let streams = table.strings("streams", problems);
         let series = self.named_series(&mut table, problems);
         table.finish(problems);
@@ -154,10 +154,10 @@ impl Rules<'_> {
             problems.add(&place, "one of `id`, `like`, `fields` and `pretty` has to be there");
             return None;
         }
-        let fields: BTreeMap<String, Regex> =
+        let fields: BTreeMap<String, Expression> =
             fields.into_iter().map(|(name, pattern)| (name.to_owned(), pattern.value)).collect();
         // Each way to know the distribution has to give what the names need.
-        let patterns: Vec<&Regex> = fields.values().collect();
+        let patterns: Vec<&Expression> = fields.values().collect();
         let ways = [by_fields.then(|| groups(&patterns)), pretty.as_ref().map(|pretty| groups(&[pretty]))];
         let mut targets = Vec::new();
         for groups in ways.into_iter().flatten() {
@@ -209,33 +209,17 @@ fn check_key(series: Option<&Placed<Series>>, groups: &BTreeSet<String>, problem
     }
 }
 
-fn groups(patterns: &[&Regex]) -> BTreeSet<String> {
-    patterns.iter().flat_map(|pattern| pattern.capture_names().flatten()).map(str::to_owned).collect()
+fn groups(patterns: &[&Expression]) -> BTreeSet<String> {
+    patterns.iter().flat_map(|pattern| pattern.groups()).map(str::to_owned).collect()
 }
 
-fn regex(pattern: &Placed<&str>, problems: &mut Problems<'_>) -> Option<Regex> {
-    // Compiled, each of these is a table of hundreds of ranges; with them reading the file takes five times as long.
-    for (class, plain) in [("\\d", "[0-9]"), ("\\w", "[0-9A-Za-z_]")] {
-        if pattern.value.contains(class) {
-            problems.add(
-                &pattern.place,
-                format!("`{class}` takes the characters of every script; write `{plain}`"),
-            );
-        }
-    }
-    let compiled = Regex::new(pattern.value);
-    compiled.map_err(|error| problems.add(&pattern.place, in_one_line(&error.to_string()))).ok()
+fn expression(text: &Placed<&str>, problems: &mut Problems<'_>) -> Option<Expression> {
+    Expression::read(text, problems).map(|(expression, _)| expression)
 }
 
 fn template(name: &Placed<&str>, problems: &mut Problems<'_>) -> Option<Template> {
     let parsed = Template::parse(name.value);
     parsed.map_err(|error| problems.add(&name.place, format!("`{}`: {error}", name.value))).ok()
-}
-
-/// The regex crate draws its errors over several lines; the last one says what is wrong.
-fn in_one_line(error: &str) -> String {
-    let said = error.lines().last().unwrap_or_default().trim();
-    format!("not a regular expression: {}", said.strip_prefix("error: ").unwrap_or(said))
 }
 
 fn texts(strings: Vec<Placed<&str>>) -> Vec<String> {

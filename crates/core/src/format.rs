@@ -1,0 +1,6 @@
+//! Readers of the small files and outputs that say what a machine is: text in, plain data out. A reader takes what it
+//! understands and passes over the rest; it opens nothing and concludes nothing.
+
+pub mod cgroup;
+pub mod distribution;
+pub mod kernel;

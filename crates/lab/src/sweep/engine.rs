@@ -1,0 +1,240 @@
+//! Runs the product's own code over one file, by its format, and puts what it says into a [`Reading`]. A format without a
+//! reader gives an empty one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kernmend_core::condition::{Facts as _, Value};
+use kernmend_core::diagnose::diagnose;
+use kernmend_core::diagnose::fact::SnapshotFacts;
+use kernmend_core::document::report::{Report, Weight};
+use kernmend_core::document::snapshot::{CgroupMode, LogKind, Origin, Snapshot};
+use kernmend_core::document::{Document, Fact};
+use kernmend_core::format::cgroup::{self, Accounting, Slabinfo, accounting};
+use kernmend_core::format::distribution::{hostnamectl, os_release};
+use kernmend_core::format::kernel;
+use kernmend_core::knowledge::KnowledgeBase;
+use kernmend_core::knowledge::stream;
+use kernmend_core::program::parse_version_output;
+use kernmend_core::scan::{Clock, Scanner};
+use kernmend_node::collect::collect;
+use kernmend_node::host::Host;
+
+use super::folder::RELEASE;
+use super::judge::Reading;
+use crate::LabError;
+
+/// The advisory that the keys `leak` and `accounting` are about.
+const LEAK: &str = "kmem-accounting-leak";
+
+/// The programs whose versions are asked for.
+const PROGRAMS: [&str; 5] = ["runc", "containerd", "docker", "kubelet", "crio"];
+
+/// The engine over one folder.
+#[derive(Debug)]
+pub struct Engine {
+    knowledge: KnowledgeBase,
+    folder: PathBuf,
+}
+
+impl Engine {
+    /// The engine of this build, over the files of `folder`.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { knowledge: KnowledgeBase::embedded(), folder: folder.to_owned() }
+    }
+
+    /// What the engine says of a file, or of a release string.
+    pub fn read(&self, format: &str, subject: &str) -> Result<Reading, LabError> {
+        let mut reading = match format {
+            RELEASE => self.release(subject),
+            "captured-root" => self.captured_root(subject)?,
+            "log" => self.log(&self.bytes(subject)?),
+            "os-release" => {
+                streams(None, &self.knowledge.streams.identify(None, Some(&os_release(&self.text(subject)?))))
+            }
+            "hostnamectl" => self.hostnamectl(&self.text(subject)?),
+            "version-output" => versions(&self.text(subject)?),
+            "cmdline" => {
+                Reading { arguments: Some(kernel::arguments(&self.text(subject)?)), ..Reading::default() }
+            }
+            "kconfig" => options(&self.text(subject)?),
+            "proc-cgroups" => self.proc_cgroups(&self.text(subject)?),
+            "proc-meminfo" => {
+                let mut snapshot = Snapshot::of_nothing(Origin::Text);
+                snapshot.memory = fact(kernel::memory_totals(&self.text(subject)?));
+                self.leak(snapshot)
+            }
+            "proc-mounts" => {
+                words([("cgroup", cgroup::mode(&cgroup::mounts(&self.text(subject)?)).map(mode))])
+            }
+            "kmem-slabinfo" => {
+                let is_empty = self.bytes(subject)?.is_empty();
+                kmem(accounting(if is_empty { Slabinfo::Empty } else { Slabinfo::Filled }, None))
+            }
+            "kmem-number" => {
+                let is_usage = subject.ends_with("memory.kmem.usage_in_bytes");
+                let usage = self.text(subject)?.trim().parse().ok().filter(|_| is_usage);
+                kmem(accounting(Slabinfo::NotRead, usage))
+            }
+            _ => Reading::default(),
+        };
+        let signals = self.knowledge.signals.signals();
+        reading.known_signals = signals.iter().map(|signal| signal.name.clone()).collect();
+        Ok(reading)
+    }
+
+    fn bytes(&self, subject: &str) -> Result<Vec<u8>, LabError> {
+        let path = self.folder.join(subject);
+        fs::read(&path).map_err(LabError::file("reading", path))
+    }
+
+    fn text(&self, subject: &str) -> Result<String, LabError> {
+        Ok(String::from_utf8_lossy(&self.bytes(subject)?).into_owned())
+    }
+
+    fn release(&self, release: &str) -> Reading {
+        let told = self.knowledge.streams.of_release(release);
+        words([
+            ("uname-base", told.base().map(|base| base.to_string())),
+            ("uname-stream", Some(told.stream().unwrap_or("unknown").to_owned())),
+        ])
+    }
+
+    fn hostnamectl(&self, text: &str) -> Reading {
+        let found = hostnamectl(text);
+        let told = self.knowledge.streams.identify(found.release.as_deref(), found.distribution.as_ref());
+        streams(found.release, &told)
+    }
+
+    fn captured_root(&self, subject: &str) -> Result<Reading, LabError> {
+        let path = self.folder.join(subject);
+        let host = Host::directory(&path, &self.knowledge.signals).map_err(|error| LabError::File {
+            act: "opening",
+            path,
+            source: error.source,
+        })?;
+        let snapshot = Document::new(collect(&host), None);
+        let report = diagnose(&snapshot, &self.knowledge).body;
+        let snapshot = snapshot.body;
+        let memory = snapshot.cgroups.controllers.value().and_then(|all| all.get("memory"));
+        let told = self
+            .knowledge
+            .streams
+            .identify(snapshot.kernel.release.value().map(String::as_str), snapshot.distribution.value());
+        let stream = match report.node.stream.value() {
+            Some(stream) if !stream.contains(" | ") => stream.clone(),
+            _ => "unknown".to_owned(),
+        };
+        let reading = words([
+            ("accounting", Some(self.accounting(&snapshot))),
+            ("cgroup", snapshot.cgroups.mode.value().copied().map(mode)),
+            ("memcg-ids", memory.map(|memory| memory.num_cgroups.to_string())),
+            ("kernel", snapshot.kernel.release.value().cloned()),
+            ("base", told.base().map(|base| base.to_string())),
+            ("stream", Some(stream)),
+        ]);
+        Ok(Reading {
+            signals: Some(snapshot.logs.into_iter().flat_map(|window| window.hits).collect()),
+            verdicts: Some(
+                report.findings.into_iter().map(|finding| (finding.name, finding.verdict)).collect(),
+            ),
+            arguments: snapshot.kernel.arguments.value().cloned(),
+            ..reading
+        })
+    }
+
+    /// What the facts of the leak's advisory say about the accounting of the cgroups that were looked at.
+    fn accounting(&self, snapshot: &Snapshot) -> String {
+        let advisory = self.knowledge.advisory(LEAK).expect("the advisory is embedded");
+        let facts = SnapshotFacts::new(snapshot, &self.knowledge, advisory);
+        let is = |fact: &str, value: bool| {
+            facts.fact(fact).is_ok_and(|reading| reading.value == Value::Bool(value))
+        };
+        let state = if is("accounting_off", true) {
+            "off"
+        } else if is("accounting_on", true) {
+            "on"
+        } else {
+            "unknown"
+        };
+        state.to_owned()
+    }
+
+    fn log(&self, bytes: &[u8]) -> Reading {
+        let mut scanner = Scanner::new(&self.knowledge.signals, Clock::default());
+        scanner.push(bytes);
+        let window = scanner.finish().into_window("-", LogKind::System);
+        let hits = window.hits.clone();
+        let mut snapshot = Snapshot::of_nothing(Origin::Text);
+        snapshot.logs.push(window);
+        Reading { signals: Some(hits), ..self.leak(snapshot) }
+    }
+
+    fn proc_cgroups(&self, text: &str) -> Reading {
+        let controllers = cgroup::controllers(text);
+        let memory = controllers.as_ref().ok().and_then(|all| all.get("memory"));
+        let ids = memory.map(|memory| memory.num_cgroups.to_string());
+        let mut snapshot = Snapshot::of_nothing(Origin::Text);
+        snapshot.cgroups.controllers = fact(controllers);
+        let mut reading = self.leak(snapshot);
+        reading.words.extend(words([("memcg-ids", ids)]).words);
+        reading
+    }
+
+    /// Whether the leak is named as a candidate.
+    fn leak(&self, snapshot: Snapshot) -> Reading {
+        let report: Report = diagnose(&Document::new(snapshot, None), &self.knowledge).body;
+        let finding = report.findings.iter().find(|finding| finding.name == LEAK);
+        let suspected = finding.is_some_and(|finding| {
+            finding.evidence.iter().any(|sign| matches!(sign.weight, Weight::Shows | Weight::Exhausts))
+        });
+        words([("leak", Some(if suspected { "suspected" } else { "no" }.to_owned()))])
+    }
+}
+
+/// A reading of words alone.
+fn words<const N: usize>(answers: [(&'static str, Option<String>); N]) -> Reading {
+    let words = answers.map(|(key, word)| (key, word.into_iter().collect()));
+    Reading { words: words.into(), ..Reading::default() }
+}
+
+/// The stream and base of a kernel.
+fn streams(release: Option<String>, told: &stream::Reading) -> Reading {
+    words([
+        ("kernel", release),
+        ("base", told.base().map(|base| base.to_string())),
+        ("stream", Some(told.stream().unwrap_or("unknown").to_owned())),
+    ])
+}
+
+fn fact<T>(read: Result<T, String>) -> Fact<T> {
+    Fact::known((), "-").parse(|()| read)
+}
+
+fn mode(mode: CgroupMode) -> String {
+    match mode {
+        CgroupMode::V1 => "v1",
+        CgroupMode::V2 => "v2",
+        CgroupMode::Hybrid => "hybrid",
+    }
+    .to_owned()
+}
+
+fn kmem(accounting: Accounting) -> Reading {
+    let state = match accounting {
+        Accounting::On => "on",
+        Accounting::Refused => "off",
+        Accounting::Silent | Accounting::NotTold => "unknown",
+    };
+    words([("accounting", Some(state.to_owned()))])
+}
+
+fn versions(text: &str) -> Reading {
+    words(PROGRAMS.map(|program| (program, parse_version_output(program, text))))
+}
+
+fn options(text: &str) -> Reading {
+    let set = kernel::build_options(text).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Reading { options: Some(set.collect()), ..Reading::default() }
+}
