@@ -11,6 +11,7 @@ use kernmend_core::diagnose::diagnose;
 use kernmend_core::document::report::Report;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Digest, Document};
+use kernmend_core::format::{cgroup, distribution, kernel};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::signal::SignalSet;
 use kernmend_core::knowledge::stream::Streams;
@@ -190,6 +191,24 @@ proptest! {
         for name in ["runc", "kubelet", "docker", "containerd", &text] {
             let _ = (Component::from_name(name), parse_version_output(name, &text), version_of(&info, name));
         }
+    }
+
+    #[test]
+    fn formats(bytes in mutated(seeds(&[
+        "ID=\"centos\"\nVERSION_ID='7'\nID_LIKE=\"rhel fedora\"\nPRETTY_NAME=\"A \\\"B\\\" \\$\"\n",
+        "CentOS Linux release 7.3.1611 (Core)\n",
+        " Static hostname: a\n  Operating System: CentOS Linux 7 (Core)\n            Kernel: Linux 3.10.0-514.el7.x86_64\n",
+        "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\ncgroup2 /sys/fs/cgroup/a\\040b cgroup2 rw 0 0\n",
+        "TARGET SOURCE FSTYPE OPTIONS\n├─/sys/fs/cgroup cgroup cgroup rw,memory\n",
+        "#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t3\t9\t1\n",
+        "BOOT_IMAGE=/vmlinuz ro dyndbg=\"file a +p\" cgroup.memory=nokmem\n",
+        "CONFIG_SLUB=y\n# CONFIG_SLAB is not set\nCONFIG_X=\"a\"\n",
+        "MemTotal:       16000000 kB\nHugePages_Total:       0\n",
+    ]))) {
+        let text = text(&bytes);
+        let _ = (distribution::os_release(&text), distribution::release_file(&text));
+        let _ = (distribution::hostnamectl(&text), cgroup::mode(&cgroup::mounts(&text)), cgroup::controllers(&text));
+        let _ = (kernel::arguments(&text), kernel::build_options(&text).count(), kernel::memory_totals(&text));
     }
 
     #[test]

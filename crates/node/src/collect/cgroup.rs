@@ -329,7 +329,8 @@ fn ask(host: &Host<'_>, path: &str) -> (Accounting, String) {
         Answer::Got(content) if content.bytes.is_empty() => Slabinfo::Empty,
         Answer::Got(_) => return (accounting(Slabinfo::Filled, None), slabinfo),
         Answer::Failed(Errno::IO) => Slabinfo::Refused,
-        Answer::Absent | Answer::NotCaptured | Answer::Failed(_) => Slabinfo::NotRead,
+        Answer::Absent | Answer::NotCaptured => Slabinfo::NotRead,
+        Answer::Failed(_) => Slabinfo::Failed,
     };
     let usage_file = format!("{path}/memory.kmem.usage_in_bytes");
     let usage = host.text(&usage_file, SMALL).value().and_then(|text| text.trim().parse::<u64>().ok());
