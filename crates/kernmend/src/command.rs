@@ -4,6 +4,7 @@ mod answer;
 mod check;
 mod collect;
 mod explain;
+mod kernel;
 mod scan;
 mod schema;
 mod source;
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Check(check) => check::run(check, &knowledge, messages),
         Asked::Collect(collect) => collect::run(collect, &knowledge, messages),
         Asked::Scan(scan) => scan::run(scan, &knowledge, messages),
+        Asked::Kernel(kernel) => kernel::run(kernel, &knowledge, messages),
         Asked::Answer(root) => answer::run(root, &knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge, messages),
         Asked::Schema(name) => schema::run(name, messages),
