@@ -24,7 +24,10 @@ const FROM: &str = "-";
 /// Tells what the kernels of nodes, and those that are only mentioned, are known for. A word that is mentioned among
 /// others counts where it has the form of a known stream's releases.
 #[must_use]
-pub fn kernels<'f>(texts: impl IntoIterator<Item = &'f Found>, knowledge: &KnowledgeBase) -> Document<Kernels> {
+pub fn kernels<'f>(
+    texts: impl IntoIterator<Item = &'f Found>,
+    knowledge: &KnowledgeBase,
+) -> Document<Kernels> {
     let mut groups: BTreeMap<(String, Option<String>), Vec<Node>> = BTreeMap::new();
     let mut other_systems = 0;
     for found in texts {
@@ -54,7 +57,8 @@ pub fn kernels<'f>(texts: impl IntoIterator<Item = &'f Found>, knowledge: &Knowl
         .map(|((release, os_image), nodes)| Kernel { nodes, ..kernel(release, os_image, knowledge) })
         .collect();
     let rank = |kernel: &Kernel| {
-        let worst = kernel.exposures.iter().filter(|fault| fault.affected == Told::Yes).map(|fault| fault.could_be);
+        let worst =
+            kernel.exposures.iter().filter(|fault| fault.affected == Told::Yes).map(|fault| fault.could_be);
         let count = kernel.exposures.iter().filter(|fault| fault.affected == Told::Yes).count();
         (Reverse(worst.max()), Reverse(count), KernelVersion::of_release(&kernel.release).ok())
     };
@@ -81,7 +85,12 @@ fn kernel(release: String, os_image: Option<String>, knowledge: &KnowledgeBase) 
     let mut exposures: Vec<Exposure> =
         knowledge.advisories.iter().map(|advisory| exposure(advisory, &snapshot, knowledge)).collect();
     exposures.sort_by_key(|fault| {
-        (fault.affected == Told::No, fault.affected == Told::NotTold, Reverse(fault.could_be), fault.id.clone())
+        (
+            fault.affected == Told::No,
+            fault.affected == Told::NotTold,
+            Reverse(fault.could_be),
+            fault.id.clone(),
+        )
     });
     Kernel {
         streams: told.streams.iter().map(stream).collect(),

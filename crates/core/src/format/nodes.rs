@@ -172,7 +172,8 @@ fn mentions(text: &str) -> Vec<Mention> {
     let mut seen = std::collections::BTreeSet::new();
     for line in text.lines() {
         let parts = |char: char| char.is_whitespace() || "\"'`,;()[]{}<>=/|*".contains(char);
-        let words = || line.split(parts).map(|word| word.trim_matches([':', '.'])).filter(|word| !word.is_empty());
+        let words =
+            || line.split(parts).map(|word| word.trim_matches([':', '.'])).filter(|word| !word.is_empty());
         let alone = words().nth(1).is_none();
         for word in words() {
             let bare = PREFIXES.iter().find_map(|prefix| word.strip_prefix(prefix)).unwrap_or(word);

@@ -91,12 +91,11 @@ w     Ready   <none>  1d   v1.30.1  10.0.0.4     <none>       Windows Server 201
     let groups: Vec<(&str, Vec<&str>)> = found
         .kernels
         .iter()
-        .map(|kernel| (kernel.release.as_str(), kernel.nodes.iter().filter_map(|n| n.name.as_deref()).collect()))
+        .map(|kernel| {
+            (kernel.release.as_str(), kernel.nodes.iter().filter_map(|n| n.name.as_deref()).collect())
+        })
         .collect();
-    assert_eq!(
-        groups,
-        [("3.10.0-1160.el7.x86_64", vec!["a", "b"]), ("5.15.0-101-generic", vec!["c"])]
-    );
+    assert_eq!(groups, [("3.10.0-1160.el7.x86_64", vec!["a", "b"]), ("5.15.0-101-generic", vec!["c"])]);
     assert_eq!(found.other_systems, 1);
     assert_eq!(found.kernels[1].streams[0].name, "ubuntu-22.04");
 }
@@ -105,7 +104,9 @@ w     Ready   <none>  1d   v1.30.1  10.0.0.4     <none>       Windows Server 201
 fn of_words_among_others_only_releases_of_known_streams_count() {
     let releases = |text: &str| of(text).kernels.into_iter().map(|kernel| kernel.release).collect::<Vec<_>>();
     assert_eq!(
-        releases("it broke on kernel-3.10.0-693.el7.x86_64.rpm with systemd 2.19 and 3.2.1-weird, see (4.19.0-16-amd64)."),
+        releases(
+            "it broke on kernel-3.10.0-693.el7.x86_64.rpm with systemd 2.19 and 3.2.1-weird, see (4.19.0-16-amd64)."
+        ),
         ["3.10.0-693.el7.x86_64", "4.19.0-16-amd64"]
     );
     assert_eq!(releases("4.9.337-own\n"), ["4.9.337-own"]);

@@ -23,7 +23,11 @@ use crate::render;
 /// The JSON of a node takes about 20 KB, so this is that of more than 10,000 nodes.
 const LONGEST: u64 = 256 << 20;
 
-pub(crate) fn run(asked: &Kernel, knowledge: &KnowledgeBase, messages: Messages) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    asked: &Kernel,
+    knowledge: &KnowledgeBase,
+    messages: Messages,
+) -> Result<ExitCode, Failure> {
     let found = asked.inputs.iter().map(|input| find(input, messages));
     let found = found.collect::<Result<Vec<Found>, Failure>>()?;
     let document = kernels(&found, knowledge);
@@ -33,7 +37,9 @@ pub(crate) fn run(asked: &Kernel, knowledge: &KnowledgeBase, messages: Messages)
     }
     let text = match asked.output {
         Output::Json => document.to_json() + "\n",
-        Output::Text | Output::Snapshot => render::kernels(&document.body, knowledge, messages, asked.verbose),
+        Output::Text | Output::Snapshot => {
+            render::kernels(&document.body, knowledge, messages, asked.verbose)
+        }
     };
     print(&text, messages)?;
     Ok(ExitCode::from(u8::from(is_exposed(&document.body, asked.fail_on))))

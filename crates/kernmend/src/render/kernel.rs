@@ -177,7 +177,8 @@ impl Page<'_> {
 /// The versions of a program on nodes, the first few of them.
 fn versions(nodes: &[Node], of: impl Fn(&Node) -> Option<&String>) -> Option<String> {
     let found: BTreeSet<&String> = nodes.iter().filter_map(of).collect();
-    let mut shown: Vec<String> = found.iter().take(SHOWN_VERSIONS).map(|version| printable(version)).collect();
+    let mut shown: Vec<String> =
+        found.iter().take(SHOWN_VERSIONS).map(|version| printable(version)).collect();
     if found.len() > SHOWN_VERSIONS {
         shown.push("…".to_owned());
     }
