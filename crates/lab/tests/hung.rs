@@ -194,7 +194,7 @@ fn the_report_and_the_screen_name_what_hung() {
     assert_eq!(report.node.unanswered.len(), 1, "{:?}", report.node.unanswered);
     assert_eq!(report.node.unanswered[0].path, "/proc/1/mounts");
     let screen = run(&places, &["check"]).stdout();
-    assert!(screen.contains("/proc/1/mounts did not answer in time"), "{screen}");
+    assert!(screen.contains("/proc/1/mounts: no answer in time"), "{screen}");
 }
 
 #[test]
