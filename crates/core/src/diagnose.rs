@@ -30,7 +30,7 @@ pub fn diagnose(snapshot: &Document<Snapshot>, knowledge: &KnowledgeBase) -> Doc
 
 /// Judges one advisory: the first row of its table that holds gives the verdict. A row above it that could hold, were
 /// more known, is named as undecided where it would be worse; and *clear* is only given when no such row is left.
-fn judge(advisory: &Advisory, snapshot: &Snapshot, knowledge: &KnowledgeBase) -> Finding {
+pub(crate) fn judge(advisory: &Advisory, snapshot: &Snapshot, knowledge: &KnowledgeBase) -> Finding {
     let facts = SnapshotFacts::new(snapshot, knowledge, advisory);
     let mut verdict = Verdict::Unknown;
     let mut open: Vec<(Verdict, Vec<Missing>)> = Vec::new();

@@ -4,3 +4,4 @@
 pub mod cgroup;
 pub mod distribution;
 pub mod kernel;
+pub mod nodes;

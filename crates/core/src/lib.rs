@@ -8,6 +8,7 @@ pub mod condition;
 pub mod diagnose;
 pub mod document;
 pub mod format;
+pub mod kernel;
 pub mod knowledge;
 pub mod program;
 pub mod scan;

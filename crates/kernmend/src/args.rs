@@ -24,6 +24,7 @@ pub(crate) enum Asked {
     Check(Check),
     Collect(Collect),
     Scan(Scan),
+    Kernel(Kernel),
     /// What a worker process does: answer questions about this root, or the machine.
     Answer(Option<PathBuf>),
     Explain(Option<String>),
@@ -56,6 +57,17 @@ pub(crate) struct Scan {
     /// The logs in the order of their lines; `-` is standard input.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) output: Output,
+}
+
+/// The arguments of `kernel`.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    /// Releases, files, and `-` for standard input.
+    pub(crate) inputs: Vec<OsString>,
+    pub(crate) output: Output,
+    /// A kernel counts that is exposed to a fault which can come to this there.
+    pub(crate) fail_on: Verdict,
+    pub(crate) verbose: bool,
 }
 
 /// What is to be judged.
@@ -135,6 +147,29 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path()),
         )
         .arg(output());
+    let kernel = Command::new("kernel")
+        .about(messages.about_kernel())
+        .after_help(messages.exit_codes_kernel())
+        .arg(
+            Arg::new("inputs")
+                .value_name("RELEASE|FILE")
+                .help(messages.argument_kernels())
+                .required(true)
+                .num_args(1..)
+                .value_parser(ValueParser::os_string()),
+        )
+        .arg(
+            text("output", messages.option_output_kernel())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text"),
+        )
+        .arg(
+            text("fail-on", messages.option_fail_on_kernel())
+                .value_parser(choice(&["exposed", "active", "critical"]))
+                .default_value("active"),
+        )
+        .arg(text("verbose", messages.option_verbose_kernel()).short('v').action(ArgAction::SetTrue));
     let answer = Command::new("answer").hide(true).arg(root());
     let explain = Command::new("explain")
         .about(messages.about_explain())
@@ -144,7 +179,7 @@ pub(crate) fn command(messages: Messages) -> Command {
             .value_name("NAME")
             .help(messages.argument_schema())
             .required(true)
-            .value_parser(choice(&["report", "snapshot"])),
+            .value_parser(choice(&["report", "snapshot", "kernels"])),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
     Command::new("kernmend")
@@ -164,7 +199,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path())
                 .global(true),
         )
-        .subcommands([check, collect, scan, explain, schema, answer])
+        .subcommands([check, collect, scan, kernel, explain, schema, answer])
 }
 
 impl Arguments {
@@ -179,6 +214,11 @@ impl Arguments {
             Some("snapshot") => Output::Snapshot,
             _ => Output::Text,
         };
+        let fail_on = || match word("fail-on").as_deref() {
+            Some("exposed") => Verdict::Exposed,
+            Some("critical") => Verdict::Critical,
+            _ => Verdict::Active,
+        };
         let command = match name {
             "check" => Asked::Check(Check {
                 source: match (path("root"), path("archive"), path("snapshot")) {
@@ -188,11 +228,7 @@ impl Arguments {
                     (None, None, None) => Source::Live,
                 },
                 output: output(),
-                fail_on: match word("fail-on").as_deref() {
-                    Some("exposed") => Verdict::Exposed,
-                    Some("critical") => Verdict::Critical,
-                    _ => Verdict::Active,
-                },
+                fail_on: fail_on(),
                 only: given.get_many::<String>("only").unwrap_or_default().cloned().collect(),
                 quick: given.get_flag("quick"),
                 verbose: given.get_flag("verbose"),
@@ -205,6 +241,12 @@ impl Arguments {
             "scan" => Asked::Scan(Scan {
                 files: given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect(),
                 output: output(),
+            }),
+            "kernel" => Asked::Kernel(Kernel {
+                inputs: given.get_many::<OsString>("inputs").unwrap_or_default().cloned().collect(),
+                output: output(),
+                fail_on: fail_on(),
+                verbose: given.get_flag("verbose"),
             }),
             "answer" => Asked::Answer(path("root")),
             "explain" => Asked::Explain(word("fault")),

@@ -4,6 +4,7 @@ mod answer;
 mod check;
 mod collect;
 mod explain;
+mod kernel;
 mod scan;
 mod schema;
 mod source;
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Check(check) => check::run(check, &knowledge()?, dir, messages),
         Asked::Collect(collect) => collect::run(collect, &knowledge()?, dir, messages),
         Asked::Scan(scan) => scan::run(scan, &knowledge()?, messages),
+        Asked::Kernel(kernel) => kernel::run(kernel, &knowledge()?, messages),
         // Most of its questions need none, and on a node that is short of everything it takes as long as they do.
         Asked::Answer(root) => answer::run(root.as_deref(), knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge()?, messages),

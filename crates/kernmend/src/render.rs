@@ -1,6 +1,7 @@
 //! Documents as text for people: one screen, the worst first, each piece of evidence with where it is from. Nothing that
 //! came from a machine reaches the terminal raw.
 
+mod kernel;
 mod scan;
 
 use std::cmp::Reverse;
@@ -14,6 +15,7 @@ use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::advisory::Advisory;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub(crate) use self::kernel::kernels;
 pub(crate) use self::scan::{is_candidate, scan};
 use crate::message::Messages;
 

@@ -13,9 +13,11 @@ mod simple;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Fact, Reason};
 
+pub(crate) use self::distribution::{OS_RELEASE, RELEASE_FILES};
 pub(crate) use self::kernel::OPTIONS;
+pub(crate) use self::log::{FILES as LOG_FILES, NEWEST};
 use self::process::Processes;
-pub(crate) use self::program::names_program;
+pub(crate) use self::program::{CONFIGURATIONS, INSTALLATIONS, PLACES, names_program};
 use crate::host::Host;
 
 /// Small files of `/proc`, `/sys` and `/etc`.

@@ -6,6 +6,7 @@
 //! own: none leads out of a directory. It must not write to the machine, and it must not judge what it reads.
 
 mod answer;
+mod archive;
 mod capture;
 mod command;
 mod listing;
@@ -17,6 +18,7 @@ mod redact;
 mod request;
 mod root;
 mod sidecar;
+mod tree;
 mod window;
 mod worker;
 
@@ -32,7 +34,8 @@ use kernmend_core::knowledge::signal::SignalSet;
 use rustix::io::Errno;
 
 pub use self::answer::{Answer, Content};
-pub use self::capture::{CaptureError, ReadCaptureError};
+pub use self::archive::{Oddity, ReadArchiveError, Remark};
+pub use self::capture::CaptureError;
 pub use self::command::Known;
 pub use self::listing::{Kind, Listing, Want};
 pub use self::open::OpenRootError;
@@ -40,6 +43,7 @@ pub use self::request::Window;
 pub use self::window::{Log, WindowReading};
 pub use self::worker::serve;
 
+use self::archive::{Archive, Opened};
 use self::capture::{Recorder, Recording};
 use self::markers::MarkerScan;
 use self::redact::Redactor;
@@ -68,6 +72,7 @@ enum Source {
         origin: Origin,
     },
     Recording(Recording),
+    Archive(Box<Archive>),
 }
 
 /// What a reading is at, for a progress display.
@@ -119,12 +124,17 @@ impl<'a> Host<'a> {
         Ok(Self::new(Source::Guarded { worker, root, origin }, signals))
     }
 
-    /// A capture, as [`Host::record_to`] writes it.
+    /// An archive: a capture as [`Host::record_to`] writes it, a sosreport, an Insights archive, or a tar of a tree that is
+    /// laid out like a root file system, plain or compressed with gzip, xz or zstd. It is read once, into bounded memory.
     ///
     /// # Errors
-    /// It isn't one, or one of another major version.
-    pub fn capture(file: impl Read, signals: &'a SignalSet) -> Result<Self, ReadCaptureError> {
-        Ok(Self::new(Source::Recording(Recording::read(file)?), signals))
+    /// It is none of these, damaged, cut off, or larger than any archive of a machine.
+    pub fn archive(file: impl Read, signals: &'a SignalSet) -> Result<Self, ReadArchiveError> {
+        let source = match Archive::open(file)? {
+            Opened::Recording(recording) => Source::Recording(recording),
+            Opened::Archive(archive) => Source::Archive(archive),
+        };
+        Ok(Self::new(source, signals))
     }
 
     fn new(source: Source, signals: &'a SignalSet) -> Self {
@@ -190,7 +200,18 @@ impl<'a> Host<'a> {
             Source::Root(root) => root.origin,
             Source::Guarded { origin, .. } => *origin,
             Source::Recording(recording) => recording.origin,
+            Source::Archive(_) => Origin::Archive,
         }
+    }
+
+    /// What is odd in the archive that is read.
+    pub fn remarks(&self) -> impl Iterator<Item = &Remark> {
+        match &self.source {
+            Source::Archive(archive) => Some(archive.remarks()),
+            Source::Root(_) | Source::Guarded { .. } | Source::Recording(_) => None,
+        }
+        .into_iter()
+        .flatten()
     }
 
     /// At most `max` bytes of a file.
@@ -280,6 +301,7 @@ impl<'a> Host<'a> {
                 _ => worker.ask(request),
             },
             Source::Recording(recording) => recording.answer(request),
+            Source::Archive(archive) => request.answer(&**archive, &self.signals),
         };
         let reply = match &self.redactor {
             Some(redactor) => redactor.borrow_mut().redact(request, reply),

@@ -87,7 +87,7 @@ pub fn stream(snapshot: &Snapshot, knowledge: &KnowledgeBase) -> Fact<String> {
     Fact::known(names.join(" | "), snapshot.kernel.release.from())
 }
 
-fn identify(snapshot: &Snapshot, knowledge: &KnowledgeBase) -> KernelIdentity {
+pub(crate) fn identify(snapshot: &Snapshot, knowledge: &KnowledgeBase) -> KernelIdentity {
     let release = snapshot.kernel.release.value().map(String::as_str);
     let reading = knowledge.streams.identify(release, snapshot.distribution.value());
     let order = |stream: &String| Some((stream.clone(), knowledge.streams.order(stream)?));

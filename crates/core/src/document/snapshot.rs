@@ -11,7 +11,7 @@ use crate::program::Classification;
 
 /// All facts of one node at one moment.
 ///
-/// Changes of `kernmend/snapshot/1`: none yet.
+/// Changes of `kernmend/snapshot/1`: `origin` can be `archive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     /// What was read.
@@ -112,6 +112,8 @@ pub enum Origin {
     Live,
     /// A directory that is laid out like a root file system.
     Directory,
+    /// An archive: a sosreport, an Insights archive, or a tar of such a directory.
+    Archive,
     /// A text that somebody handed over: a log, a file or the output of a command.
     Text,
 }

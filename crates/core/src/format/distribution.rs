@@ -63,7 +63,8 @@ pub fn release_file(text: &str) -> Result<Distribution, String> {
 }
 
 /// A distribution of which only the name for people is known.
-fn called(pretty_name: &str) -> Distribution {
+#[must_use]
+pub fn called(pretty_name: &str) -> Distribution {
     Distribution {
         id: String::new(),
         version_id: String::new(),

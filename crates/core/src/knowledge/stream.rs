@@ -4,6 +4,7 @@
 //! The streams and the ways to know them are data (`knowledge/streams.toml`); no distribution is named in this code. A
 //! reading never guesses: what several streams could be stays several, and the reading says why.
 
+mod build;
 mod read;
 mod template;
 

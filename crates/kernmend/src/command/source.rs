@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::template::grouped;
-use kernmend_node::host::{Host, OpenRootError, Stage};
+use kernmend_node::host::{Host, Oddity, OpenRootError, ReadArchiveError, Remark, Stage};
 
 use crate::args::Source;
 use crate::failure::Failure;
@@ -32,7 +32,19 @@ pub(crate) fn host<'a>(
         Source::Archive(path) | Source::Snapshot(path) => {
             let failure = || Failure::input(messages.error_archive(path.display()));
             let file = fs::File::open(path).map_err(|error| failure().because(&error))?;
-            return Host::capture(BufReader::new(file), signals).map_err(|error| failure().because(&error));
+            let host = Host::archive(BufReader::new(file), signals).map_err(|error| {
+                let failure = failure().because(&error);
+                match error {
+                    ReadArchiveError::NotAnArchive | ReadArchiveError::Foreign => {
+                        failure.hint(messages.hint_archive())
+                    }
+                    _ => failure,
+                }
+            })?;
+            for remark in host.remarks() {
+                anstream::eprintln!("{}", note(remark, messages));
+            }
+            return Ok(host);
         }
         Source::Live => Host::guarded(None, worker(None, dir), signals),
         Source::Root(path) => Host::guarded(Some(path), worker(Some(path), dir), signals),
@@ -40,6 +52,26 @@ pub(crate) fn host<'a>(
     opened.map_err(|OpenRootError { path, source }| {
         Failure::input(messages.error_root(path)).because(&source).hint(messages.hint_root())
     })
+}
+
+/// What is odd in an archive, as a line: it can make an answer unknown, and is no reason not to give one.
+fn note(remark: &Remark, messages: Messages) -> String {
+    let odd = match remark.oddity {
+        Oddity::NoEnd => messages.odd_no_end(),
+        Oddity::Escape => messages.odd_escape(),
+        Oddity::Absolute => messages.odd_absolute(),
+        Oddity::Duplicate => messages.odd_duplicate(),
+        Oddity::InTheWay => messages.odd_in_the_way(),
+        Oddity::Device => messages.odd_device(),
+        Oddity::HardLinkOut => messages.odd_hard_link_out(),
+        Oddity::LongName => messages.odd_long_name(),
+        Oddity::Sparse => messages.odd_sparse(),
+        Oddity::TooMuch => messages.odd_too_much(),
+    };
+    if remark.example.is_empty() {
+        return messages.note(odd);
+    }
+    messages.note(messages.odd_members(grouped(remark.count), odd, printable(&remark.example)))
 }
 
 /// A worker is this same program. Where it is was told by the kernel when it started: `/proc` could hang.

@@ -1,6 +1,7 @@
 //! Runs the product's own code over one file, by its format, and puts what it says into a [`Reading`]. A format without a
 //! reader gives an empty one.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use kernmend_core::document::{Document, Fact};
 use kernmend_core::format::cgroup::{self, Accounting, Slabinfo, accounting};
 use kernmend_core::format::distribution::{hostnamectl, os_release};
 use kernmend_core::format::kernel;
+use kernmend_core::format::nodes::{self, decode};
+use kernmend_core::kernel::kernels;
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::stream;
 use kernmend_core::program::parse_version_output;
@@ -29,6 +32,9 @@ const LEAK: &str = "kmem-accounting-leak";
 
 /// The programs whose versions are asked for.
 const PROGRAMS: [&str; 5] = ["runc", "containerd", "docker", "kubelet", "crio"];
+
+/// The keys that nodes answer.
+const ALL_WORDS: [&str; 7] = ["kernel", "stream", "base", "kubelet", "containerd", "docker", "crio"];
 
 /// The engine over one folder.
 #[derive(Debug)]
@@ -49,16 +55,44 @@ impl Engine {
         let mut reading = match format {
             RELEASE => self.release(subject),
             "captured-root" => self.captured_root(subject)?,
-            "log" => self.log(&self.bytes(subject)?),
+            "log" => {
+                let bytes = self.bytes(subject)?;
+                let kernels = self.kernels(&decode(&bytes), &["kernel", "base", "stream"]);
+                with(self.log(&bytes), kernels)
+            }
+            "nodes-wide" | "nodes-json" | "nodes-describe" | "listing" => {
+                self.kernels(&decode(&self.bytes(subject)?), &ALL_WORDS)
+            }
+            "text" => {
+                let bytes = self.bytes(subject)?;
+                let text = decode(&bytes);
+                let kernels = self.kernels(&text, &["kernel", "base", "stream"]);
+                with(with(self.log(&bytes), versions(&text)), kernels)
+            }
+            "proc-slabinfo" => self.log(&self.bytes(subject)?),
+            "check-config" => {
+                let text = self.text(subject)?;
+                let options = kernel::checked_options(&text).into_iter();
+                let options = options.map(|(name, value)| (name, value.to_owned())).collect();
+                Reading { options: Some(options), ..Reading::default() }
+            }
             "os-release" => {
                 streams(None, &self.knowledge.streams.identify(None, Some(&os_release(&self.text(subject)?))))
             }
             "hostnamectl" => self.hostnamectl(&self.text(subject)?),
-            "version-output" => versions(&self.text(subject)?),
+            "version-output" => {
+                let text = self.text(subject)?;
+                with(versions(&text), self.kernels(&text, &["kernel", "stream"]))
+            }
             "cmdline" => {
                 Reading { arguments: Some(kernel::arguments(&self.text(subject)?)), ..Reading::default() }
             }
-            "kconfig" => options(&self.text(subject)?),
+            "kconfig" => {
+                let text = self.text(subject)?;
+                let build = kernel::build(&text);
+                let told = self.knowledge.streams.of_build(&build);
+                with(options(&text), streams(build.release, &told))
+            }
             "proc-cgroups" => self.proc_cgroups(&self.text(subject)?),
             "proc-meminfo" => {
                 let mut snapshot = Snapshot::of_nothing(Origin::Text);
@@ -66,7 +100,8 @@ impl Engine {
                 self.leak(snapshot)
             }
             "proc-mounts" => {
-                words([("cgroup", cgroup::mode(&cgroup::mounts(&self.text(subject)?)).map(mode))])
+                let cgroup = cgroup::mode(&cgroup::mounts(&self.text(subject)?)).map(mode);
+                with(self.log(&self.bytes(subject)?), words([("cgroup", cgroup)]))
             }
             "kmem-slabinfo" => {
                 let is_empty = self.bytes(subject)?.is_empty();
@@ -75,7 +110,9 @@ impl Engine {
             "kmem-number" => {
                 let is_usage = subject.ends_with("memory.kmem.usage_in_bytes");
                 let usage = self.text(subject)?.trim().parse().ok().filter(|_| is_usage);
-                kmem(accounting(Slabinfo::NotRead, usage))
+                // One number alone is nothing that a diagnosis could rest on.
+                let leak = self.leak(Snapshot::of_nothing(Origin::Text));
+                with(leak, kmem(accounting(Slabinfo::NotRead, usage)))
             }
             _ => Reading::default(),
         };
@@ -99,6 +136,36 @@ impl Engine {
             ("uname-base", told.base().map(|base| base.to_string())),
             ("uname-stream", Some(told.stream().unwrap_or("unknown").to_owned())),
         ])
+    }
+
+    /// What the command `kernel` finds in a text, for these keys.
+    fn kernels(&self, text: &str, keys: &[&'static str]) -> Reading {
+        let mut words: BTreeMap<&'static str, Vec<String>> =
+            keys.iter().map(|key| (*key, Vec::new())).collect();
+        let mut say = |key: &str, word: Option<String>| {
+            if let (Some(said), Some(word)) = (words.get_mut(key), word) {
+                said.push(word);
+            }
+        };
+        for kernel in kernels([&nodes::read(text)], &self.knowledge).body.kernels {
+            let stream = match (kernel.streams.as_slice(), kernel.open.is_empty()) {
+                ([stream], true) => stream.name.clone(),
+                _ => "unknown".to_owned(),
+            };
+            say("kernel", Some(kernel.release));
+            say("stream", Some(stream));
+            say("base", kernel.base);
+            for node in kernel.nodes {
+                say("kubelet", node.kubelet);
+                if let Some((program, version)) =
+                    node.runtime.as_deref().and_then(|text| text.split_once("://"))
+                {
+                    let program = if program == "cri-o" { "crio" } else { program };
+                    say(program, Some(version.to_owned()));
+                }
+            }
+        }
+        Reading { words, ..Reading::default() }
     }
 
     fn hostnamectl(&self, text: &str) -> Reading {
@@ -191,6 +258,12 @@ impl Engine {
         });
         words([("leak", Some(if suspected { "suspected" } else { "no" }.to_owned()))])
     }
+}
+
+/// What two readers say of one file; to a key that both answer, the second has the answer.
+fn with(mut first: Reading, second: Reading) -> Reading {
+    first.words.extend(second.words);
+    first
 }
 
 /// A reading of words alone.

@@ -308,7 +308,7 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
 
 /// A number that a captured root gives of a hierarchy of which it kept only a part.
 fn captured_count(host: &Host<'_>, name: &str) -> Option<u64> {
-    if host.origin() != Origin::Directory {
+    if host.origin() == Origin::Live {
         return None;
     }
     let counts = host.text("/_counts.txt", SMALL);

@@ -8,8 +8,8 @@ use super::{SMALL, first_told};
 use crate::host::Host;
 
 /// Where a distribution says what it is, the most telling place first.
-const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
-const RELEASE_FILES: [&str; 4] =
+pub(crate) const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+pub(crate) const RELEASE_FILES: [&str; 4] =
     ["/etc/centos-release", "/etc/oracle-release", "/etc/redhat-release", "/etc/SuSE-release"];
 
 pub(super) fn collect(host: &Host<'_>) -> Fact<Distribution> {

@@ -9,17 +9,20 @@ use super::first_told;
 use crate::host::{Answer, Host, Known, Log, Want, Window, WindowReading};
 
 /// The newest part of each log that is scanned.
-const NEWEST: u64 = 64 << 20;
+pub(crate) const NEWEST: u64 = 64 << 20;
 
-/// Log files, and whose words they hold. `/dmesg.txt` is the kernel log of a captured root.
-const FILES: &[(&str, LogKind)] = &[
+/// Log files, and whose words they hold. `/dmesg.txt` is the kernel log of a captured root, and `/journal.txt` what the
+/// journal's own program printed there; an archive has its own names for them.
+pub(crate) const FILES: &[(&str, LogKind)] = &[
     ("/dmesg.txt", LogKind::Kernel),
+    ("/journal.txt", LogKind::System),
     ("/var/log/kern.log", LogKind::Kernel),
     ("/var/log/messages", LogKind::System),
     ("/var/log/syslog", LogKind::System),
     ("/var/log/kubelet.log", LogKind::Program),
     ("/var/log/docker.log", LogKind::Program),
     ("/var/log/containerd.log", LogKind::Program),
+    ("/var/log/crio.log", LogKind::Program),
     ("/var/lib/rancher/k3s/agent/containerd/containerd.log", LogKind::Program),
     ("/var/lib/rancher/rke2/agent/containerd/containerd.log", LogKind::Program),
     ("/var/lib/rancher/rke2/agent/logs/kubelet.log", LogKind::Program),

@@ -97,7 +97,7 @@ impl Processes {
     /// Tasks in state D in the code of network namespaces. A thread's own stack is looked at only where its process has
     /// a binary that makes namespaces; all others show in their main thread.
     pub(super) fn stuck_in_netns(&self, host: &Host<'_>, logs: &[LogWindow]) -> Fact<Vec<StuckTask>> {
-        if self.all.is_empty() || (host.origin() == Origin::Directory && self.gap.is_some()) {
+        if self.all.is_empty() || (host.origin() != Origin::Live && self.gap.is_some()) {
             let unread = Why { reason: Reason::NotCaptured, path: "/proc".to_owned(), detail: String::new() };
             return Fact::Unknown { why: self.gap.clone().unwrap_or(unread) };
         }

@@ -15,7 +15,7 @@ use crate::host::{Answer, Host, Kind, Known, Listing, Want};
 
 /// Folders that hold programs, of distributions and of those who install beside them. A file that is found in several is
 /// called by the first.
-const PLACES: &[&str] = &[
+pub(crate) const PLACES: &[&str] = &[
     "/home/kubernetes/bin",
     "/opt/bin",
     "/opt/containerd/bin",
@@ -38,10 +38,10 @@ const PLACES: &[&str] = &[
 ];
 
 /// Folders of which each subfolder is one installation with a `bin` of its own.
-const INSTALLATIONS: &[&str] = &["/var/lib/rancher/k3s/data", "/var/lib/rancher/rke2/data"];
+pub(crate) const INSTALLATIONS: &[&str] = &["/var/lib/rancher/k3s/data", "/var/lib/rancher/rke2/data"];
 
 /// Where a runtime's configuration names the binary that it calls.
-const CONFIGURATIONS: &[&str] =
+pub(crate) const CONFIGURATIONS: &[&str] =
     &["/etc/containerd/config.toml", "/etc/crio/crio.conf", "/etc/docker/daemon.json"];
 
 /// Entries of one folder of programs.

@@ -13,15 +13,17 @@ use std::io::{self, Read, Write};
 
 use kernmend_core::document::snapshot::Origin;
 use serde::{Deserialize, Serialize};
+use tar::Entry;
 
 use super::answer::Answer;
+use super::archive::{Members, Metered, ReadArchiveError};
 use super::request::{Reply, Request};
 
 /// The format. Within a major, kinds of answers are only added.
 const SCHEMA: &str = "kernmend/capture/1";
 
 /// The first member.
-const HEADER: &str = "kernmend-capture.json";
+pub(super) const HEADER: &str = "kernmend-capture.json";
 
 /// Answers of one member: small enough to be held, large enough to compress well.
 const MEMBER: usize = 1 << 20;
@@ -33,11 +35,8 @@ const MAX_BYTES: u64 = 128 << 20;
 /// take many times as much.
 const HELD: u64 = 160;
 
-/// The largest window of decompression that is accepted, as a power of two: recorded ones have 2 MiB.
-const MAX_WINDOW: u32 = 23;
-
 /// The line of a long listing can be long, but not longer than a member that holds nothing else.
-const MAX_MEMBER: u64 = 64 << 20;
+const MAX_MEMBER: u64 = 48 << 20;
 
 /// The header of a capture.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,32 +58,6 @@ struct Line<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error("write the capture")]
 pub struct CaptureError(#[source] pub io::Error);
-
-/// Why a file can't be read as a capture.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadCaptureError {
-    /// It isn't a capture: its first member is another.
-    #[error("this is not a capture of kernmend: it doesn't start with `{HEADER}`")]
-    NotACapture,
-    /// It is one of another major version.
-    #[error("this is a `{found}`, and this version reads `{SCHEMA}`")]
-    Schema {
-        /// The schema that it names.
-        found: String,
-    },
-    /// It is damaged.
-    #[error("the capture is damaged at `{member}`")]
-    Damaged {
-        /// The member of the archive.
-        member: String,
-        /// What is wrong.
-        #[source]
-        source: io::Error,
-    },
-    /// It is larger than any capture of a machine.
-    #[error("the capture holds more than {MAX_BYTES} bytes")]
-    TooLarge,
-}
 
 /// Writes answers as they come.
 pub(super) struct Recorder<'a> {
@@ -177,30 +150,17 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub(super) fn read(file: impl Read) -> Result<Self, ReadCaptureError> {
-        let damaged = |member: &str| {
-            let member = member.to_owned();
-            move |source| ReadCaptureError::Damaged { member, source }
-        };
-        let mut decoder = zstd::stream::read::Decoder::new(file).map_err(damaged("the first bytes"))?;
-        decoder.window_log_max(MAX_WINDOW).map_err(damaged("the first bytes"))?;
-        let mut archive = tar::Archive::new(decoder);
-        let mut header: Option<Header> = None;
-        let mut answers: BTreeMap<String, VecDeque<Box<str>>> = BTreeMap::new();
+    /// Reads the answers that follow the header, which is the first member.
+    pub(super) fn read<'a, 'b>(
+        mut header: Entry<'a, Metered<'b>>,
+        members: &mut Members<'a, 'b>,
+    ) -> Result<Self, ReadArchiveError> {
         let mut left = MAX_BYTES;
-        for member in archive.entries().map_err(damaged("the first bytes"))? {
-            let mut member = member.map_err(damaged("a member's head"))?;
+        let header = Self::header(&text(&mut header, members, &mut left)?)?;
+        let mut answers: BTreeMap<String, VecDeque<Box<str>>> = BTreeMap::new();
+        while let Some(mut member) = members.next()? {
+            let text = text(&mut member, members, &mut left)?;
             let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
-            if member.size() > left.min(MAX_MEMBER) {
-                return Err(ReadCaptureError::TooLarge);
-            }
-            left -= member.size();
-            let mut text = String::new();
-            member.read_to_string(&mut text).map_err(damaged(&name))?;
-            if header.is_none() {
-                header = Some(Self::header(&name, &text)?);
-                continue;
-            }
             if !name.starts_with("answers/") {
                 continue;
             }
@@ -213,29 +173,30 @@ impl Recording {
                     reply: &'a serde_json::value::RawValue,
                 }
                 let asked: Asked<'_> =
-                    serde_json::from_str(line).map_err(|error| damaged(&name)(io::Error::from(error)))?;
-                left = left.checked_sub(HELD).ok_or(ReadCaptureError::TooLarge)?;
+                    serde_json::from_str(line).map_err(|error| members.failure(&name, error.into()))?;
+                if left < HELD {
+                    return Err(ReadArchiveError::TooLarge { bytes: MAX_BYTES });
+                }
+                left -= HELD;
                 let known = answers.entry(asked.ask.into_owned()).or_default();
                 known.push_back(asked.reply.get().into());
             }
         }
-        let header = header.ok_or(ReadCaptureError::NotACapture)?;
         Ok(Self { origin: header.origin, answers: RefCell::new(answers) })
     }
 
-    fn header(name: &str, text: &str) -> Result<Header, ReadCaptureError> {
+    fn header(text: &str) -> Result<Header, ReadArchiveError> {
         #[derive(Deserialize)]
         struct Envelope {
             schema: String,
         }
-        if name != HEADER {
-            return Err(ReadCaptureError::NotACapture);
-        }
-        let damaged =
-            |error| ReadCaptureError::Damaged { member: HEADER.to_owned(), source: io::Error::from(error) };
+        let damaged = |error: serde_json::Error| ReadArchiveError::Damaged {
+            member: HEADER.to_owned(),
+            source: error.into(),
+        };
         let envelope: Envelope = serde_json::from_str(text).map_err(damaged)?;
         if envelope.schema != SCHEMA {
-            return Err(ReadCaptureError::Schema { found: envelope.schema });
+            return Err(ReadArchiveError::Schema { found: envelope.schema, expected: SCHEMA });
         }
         serde_json::from_str(text).map_err(damaged)
     }
@@ -255,10 +216,31 @@ impl Recording {
     }
 }
 
+/// A whole member as text.
+fn text(
+    member: &mut Entry<'_, Metered<'_>>,
+    members: &Members<'_, '_>,
+    left: &mut u64,
+) -> Result<String, ReadArchiveError> {
+    let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
+    let size = member.size();
+    if size > (*left).min(MAX_MEMBER) {
+        return Err(ReadArchiveError::TooLarge { bytes: MAX_BYTES - *left + size });
+    }
+    *left -= size;
+    let mut text = String::new();
+    member.read_to_string(&mut text).map_err(|error| members.failure(&name, error))?;
+    if (text.len() as u64) < size {
+        return Err(members.failure(&name, io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::answer::Content;
+    use crate::host::archive::{Archive, Opened};
 
     fn read(path: &str) -> Request {
         Request::Read { path: path.to_owned(), max: 100 }
@@ -286,7 +268,7 @@ mod tests {
     #[test]
     fn answers_come_back_in_the_order_in_which_they_were_given() {
         let file = record(&[("/a", "one"), ("/b", "other"), ("/a", "two")]);
-        let recording = Recording::read(&file[..]).unwrap();
+        let recording = open(&file).unwrap();
         assert_eq!(recording.origin, Origin::Live);
         let answer = |path| text_of(recording.answer(&read(path)));
         assert_eq!([answer("/a"), answer("/a"), answer("/a")], ["one", "two", "two"]);
@@ -294,18 +276,18 @@ mod tests {
         assert_eq!(answer("/c"), "Content(NotCaptured)");
     }
 
+    fn open(file: &[u8]) -> Result<Recording, ReadArchiveError> {
+        match Archive::open(file)? {
+            Opened::Recording(recording) => Ok(recording),
+            Opened::Archive(_) => panic!("this is no capture"),
+        }
+    }
+
     #[test]
-    fn what_is_no_capture_is_named_as_that() {
-        let error =
-            |bytes: &[u8]| Recording::read(bytes).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(
-            error(b"").starts_with("the capture is damaged") || error(b"").contains("not a capture"),
-            "{}",
-            error(b"")
-        );
-        assert!(error(b"PK\x03\x04 zip").contains("damaged"), "{}", error(b"PK\x03\x04 zip"));
+    fn a_capture_that_can_t_be_read_is_named_as_that() {
+        let error = |bytes: &[u8]| open(bytes).err().map(|error| error.to_string()).unwrap_or_default();
         let whole = record(&[("/a", &"x".repeat(5000))]);
-        assert!(error(&whole[..whole.len() / 2]).contains("damaged"), "{}", error(&whole[..whole.len() / 2]));
+        assert!(error(&whole[..whole.len() / 2]).contains("cut off"), "{}", error(&whole[..whole.len() / 2]));
         let other = |schema: &str| {
             let mut tar = tar::Builder::new(zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap());
             let text = format!("{{\"schema\": \"{schema}\"}}");

@@ -56,7 +56,7 @@ proptest! {
         }
         let (capture, seen) = record(Host::directory(root.path(), &knowledge.signals).unwrap());
         judged(&seen, knowledge);
-        prop_assert_eq!(snapshot(&Host::capture(&capture[..], &knowledge.signals).unwrap()), seen);
+        prop_assert_eq!(snapshot(&Host::archive(&capture[..], &knowledge.signals).unwrap()), seen);
     }
 
     #[test]
@@ -66,7 +66,7 @@ proptest! {
         let mut packed = members(&RECORDED.0);
         packed[1].1 = text;
         for capture in [changed, pack(&packed)] {
-            if let Ok(host) = Host::capture(&capture[..], &knowledge.signals) {
+            if let Ok(host) = Host::archive(&capture[..], &knowledge.signals) {
                 judged(&snapshot(&host), knowledge);
             }
         }

@@ -15,7 +15,7 @@ const TOO_LONG: i32 = 27;
 const TIMED_OUT: i32 = 110;
 
 fn replay(capture: &[u8], knowledge: &KnowledgeBase) -> String {
-    snapshot(&Host::capture(capture, &knowledge.signals).unwrap())
+    snapshot(&Host::archive(capture, &knowledge.signals).unwrap())
 }
 
 fn verdicts(snapshot: &str, knowledge: &KnowledgeBase) -> Vec<String> {
@@ -50,7 +50,7 @@ fn a_directory_and_its_capture_are_one_snapshot() {
     let (capture, recorded) = record(host());
     assert_eq!(replay(&capture, &knowledge), recorded);
     assert_eq!(snapshot(&host()), recorded);
-    let (again, replayed) = record(Host::capture(&capture[..], &knowledge.signals).unwrap());
+    let (again, replayed) = record(Host::archive(&capture[..], &knowledge.signals).unwrap());
     assert_eq!(replayed, recorded);
     assert_eq!(members(&again), members(&capture), "a capture of a replay is the capture");
     // The node is made so that these can be seen at all.
@@ -99,7 +99,7 @@ fn check(ask: &str, place: &str, is_bound: impl Fn(&Value) -> bool) {
     let reply = &lines.iter().find(|line| line["ask"] == ask).unwrap_or_else(|| panic!("{ask}"))["reply"];
     for (fault, reason) in faults(reply) {
         let broken = with(&original, ask, |_| fault.clone());
-        let (second, first) = record(Host::capture(&broken[..], &knowledge.signals).unwrap());
+        let (second, first) = record(Host::archive(&broken[..], &knowledge.signals).unwrap());
         assert_eq!(replay(&second, &knowledge), first, "{ask}: {fault}");
         let value: Value = serde_json::from_str(&first).unwrap();
         let fact = value.pointer(place).unwrap_or_else(|| panic!("{place} in {first}"));
@@ -224,7 +224,7 @@ fn an_answer_of_another_kind_than_the_question_is_a_failed_reading() {
         json!(17),
     ] {
         let broken = with(&original, "read /proc/meminfo", |_| wrong.clone());
-        let (second, first) = record(Host::capture(&broken[..], &knowledge.signals).unwrap());
+        let (second, first) = record(Host::archive(&broken[..], &knowledge.signals).unwrap());
         assert_eq!(replay(&second, &knowledge), first, "{wrong}");
         let value: Value = serde_json::from_str(&first).unwrap();
         assert_eq!(value["memory"]["why"]["reason"], "read_failed", "{wrong}");
@@ -239,7 +239,7 @@ fn a_capture_that_is_cut_anywhere_is_refused() {
     let (whole, recorded) = record(Host::directory(root.path(), &knowledge.signals).unwrap());
     for len in (0..whole.len()).step_by(7).chain(whole.len() - 8..whole.len()) {
         // Where only the end mark of the compression is missing, all answers are there.
-        match Host::capture(&whole[..len], &knowledge.signals) {
+        match Host::archive(&whole[..len], &knowledge.signals) {
             Ok(host) => assert_eq!(snapshot(&host), recorded, "{len} of {}", whole.len()),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
@@ -253,6 +253,6 @@ fn a_capture_of_another_major_is_named_as_that() {
     let (whole, _) = record(Host::directory(root.path(), &knowledge.signals).unwrap());
     let mut members = members(&whole);
     members[0].1 = members[0].1.replace("kernmend/capture/1", "kernmend/capture/2");
-    let error = Host::capture(&pack(&members)[..], &knowledge.signals).err().unwrap().to_string();
+    let error = Host::archive(&pack(&members)[..], &knowledge.signals).err().unwrap().to_string();
     assert_eq!(error, "this is a `kernmend/capture/2`, and this version reads `kernmend/capture/1`");
 }

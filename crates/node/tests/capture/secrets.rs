@@ -125,7 +125,7 @@ fn names_and_addresses_are_hidden_with_one_stand_in_each() {
     for hidden in ["node-14", "example.com", "10.1.2.3", "10.1.2.1", "10.1.2.9"] {
         held(&capture, &redacted, hidden);
     }
-    assert_eq!(crate::support::snapshot(&Host::capture(&capture[..], &knowledge.signals).unwrap()), redacted);
+    assert_eq!(crate::support::snapshot(&Host::archive(&capture[..], &knowledge.signals).unwrap()), redacted);
     let body = Document::<Snapshot>::from_json(&redacted).unwrap().body;
     assert_eq!(body.hostname.value().map(String::as_str), Some("redacted-host"));
     let hit = &body.logs[0].hits[0];
