@@ -45,7 +45,7 @@ fn judged(text: &str, knowledge: &KnowledgeBase) {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(120))]
 
     #[test]
     fn roots(files in prop::collection::vec(file(), 1..6)) {
