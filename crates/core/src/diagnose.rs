@@ -137,6 +137,7 @@ fn summarise(snapshot: &Snapshot, knowledge: &KnowledgeBase) -> NodeSummary {
         cgroup: snapshot.cgroups.mode.clone().map(|found| mode(found).to_owned()),
         programs: programs(&snapshot.programs.found),
         collected_at: snapshot.collected_at.clone(),
+        unanswered: snapshot.unanswered.clone(),
     }
 }
 

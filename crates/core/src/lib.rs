@@ -4,6 +4,7 @@
 //! starts no thread. Time and ids are arguments, so the same input gives the same bytes. `crates/kernmend/tests/tidy.rs`
 //! holds it.
 
+pub mod boot;
 pub mod condition;
 pub mod diagnose;
 pub mod document;

@@ -300,6 +300,8 @@ impl<'s> Scanner<'s> {
                 let Some(found) = candidates.next(at) else { break };
                 memchr::memrchr(b'\n', &block[at..found]).map_or(at, |newline| at + newline + 1)
             };
+            // What stands behind a newline is no piece of the line that was cut.
+            self.inside &= start == 0;
             let end = memchr::memchr(b'\n', &block[start..]).map_or(block.len(), |newline| start + newline);
             let before = match start {
                 0 => std::mem::take(&mut self.before),

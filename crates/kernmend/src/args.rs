@@ -23,10 +23,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Asked {
     Check(Check),
     Collect(Collect),
-    /// What a worker process does: answer questions about this root.
-    Answer(PathBuf),
     Scan(Scan),
     Kernel(Kernel),
+    /// What a worker process does: answer questions about this root, or the machine.
+    Answer(Option<PathBuf>),
     Explain(Option<String>),
     Schema(String),
 }
@@ -170,7 +170,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .default_value("active"),
         )
         .arg(text("verbose", messages.option_verbose_kernel()).short('v').action(ArgAction::SetTrue));
-    let answer = Command::new("answer").hide(true).arg(root().required(true));
+    let answer = Command::new("answer").hide(true).arg(root());
     let explain = Command::new("explain")
         .about(messages.about_explain())
         .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_fault()));
@@ -248,7 +248,7 @@ impl Arguments {
                 fail_on: fail_on(),
                 verbose: given.get_flag("verbose"),
             }),
-            "answer" => Asked::Answer(path("root").expect("clap requires it")),
+            "answer" => Asked::Answer(path("root")),
             "explain" => Asked::Explain(word("fault")),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };

@@ -23,17 +23,19 @@ use crate::message::Messages;
 
 /// Runs what was asked for.
 pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode, Failure> {
-    let knowledge = match &arguments.knowledge {
-        Some(dir) => knowledge(dir, messages)?,
-        None => KnowledgeBase::embedded(),
+    let dir = arguments.knowledge.as_deref();
+    let knowledge = || match dir {
+        Some(dir) => knowledge(dir, messages),
+        None => Ok(KnowledgeBase::embedded()),
     };
     match &arguments.command {
-        Asked::Check(check) => check::run(check, &knowledge, messages),
-        Asked::Collect(collect) => collect::run(collect, &knowledge, messages),
-        Asked::Scan(scan) => scan::run(scan, &knowledge, messages),
-        Asked::Kernel(kernel) => kernel::run(kernel, &knowledge, messages),
-        Asked::Answer(root) => answer::run(root, &knowledge, messages),
-        Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge, messages),
+        Asked::Check(check) => check::run(check, &knowledge()?, dir, messages),
+        Asked::Collect(collect) => collect::run(collect, &knowledge()?, dir, messages),
+        Asked::Scan(scan) => scan::run(scan, &knowledge()?, messages),
+        Asked::Kernel(kernel) => kernel::run(kernel, &knowledge()?, messages),
+        // Most of its questions need none, and on a node that is short of everything it takes as long as they do.
+        Asked::Answer(root) => answer::run(root.as_deref(), knowledge, messages),
+        Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use kernmend_core::document::report::{Evidence, Finding, NodeSummary, Report, Undecided, Verdict};
-use kernmend_core::document::{Fact, is_invisible};
+use kernmend_core::document::{Fact, Why, is_invisible};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::advisory::Advisory;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -54,6 +54,7 @@ pub(crate) fn report(
 ) -> String {
     let page = Page::new(knowledge, messages);
     let mut text = page.headline(&report.node);
+    text.push_str(&page.unanswered(&report.node));
     text.push('\n');
     let mut clear = 0_usize;
     for finding in &report.findings {
@@ -146,6 +147,15 @@ impl<'a> Page<'a> {
         parts.extend(node.programs.iter().map(|program| printable(program)));
         let line = parts.join(" · ");
         wrap(&line, self.width).into_iter().map(|line| format!("{BOLD}{line}{BOLD:#}\n")).collect()
+    }
+
+    /// What hung: it can be the fault itself, and what kernmend could not see is behind it.
+    fn unanswered(&self, node: &NodeSummary) -> String {
+        let Some(first) = node.unanswered.first() else { return String::new() };
+        let paths: Vec<&str> = node.unanswered.iter().map(|why| why.path.as_str()).collect();
+        let why = Why { path: String::new(), detail: String::new(), ..first.clone() };
+        let line = self.messages.because(printable(&paths.join(", ")), self.messages.why(&why));
+        wrap(&line, self.width).into_iter().map(|line| format!("{line}\n")).collect()
     }
 
     /// A finding with its evidence, what is missing, and the next step.

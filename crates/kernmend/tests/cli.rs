@@ -386,3 +386,52 @@ fn a_reader_that_goes_away_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(said(&output), "exit code 0\n");
 }
+
+/// A tar archive of these files.
+fn archive(folder: &TempDir, files: &[(&str, &str)]) -> String {
+    let path = folder.path().join("node.tar");
+    let mut builder = tar::Builder::new(fs::File::create(&path).expect("the folder is ours"));
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, name, content.as_bytes()).expect("the disk has room");
+    }
+    builder.finish().expect("the disk has room");
+    path.to_str().expect("temporary folders have plain names").to_owned()
+}
+
+#[test]
+fn an_archive_is_judged_as_the_directory_that_it_was_packed_from() {
+    let folder = TempDir::new().expect("a folder can be made");
+    let path = folder.path().join("case.tar");
+    let mut builder = tar::Builder::new(fs::File::create(&path).expect("the folder is ours"));
+    builder.follow_symlinks(false);
+    let root = case("kmem-accounting-leak/no-container-runtime");
+    builder.append_dir_all("node-1", &root).expect("the case is there");
+    builder.finish().expect("the disk has room");
+    let archive = path.to_str().expect("temporary folders have plain names");
+    assert_eq!(session(&["check", "--archive", archive]), session(&["check", "--root", &root]));
+}
+
+#[test]
+fn what_is_no_archive_is_named_and_what_is_odd_in_one_is_noted() {
+    let folder = TempDir::new().expect("a folder can be made");
+    let text = folder.path().join("notes.txt");
+    fs::write(&text, "nothing\n").expect("the folder is ours");
+    let text = text.to_str().expect("temporary folders have plain names");
+    let masked = |said: String| said.replace(folder.path().to_str().unwrap_or_default(), "");
+    insta::assert_snapshot!(masked(session(&["check", "--archive", text])), @r"
+    exit code 3
+    error: read the archive `/notes.txt`
+    cause: this is not a tar archive, plain or compressed with gzip, xz or zstd
+    hint: give a capture of `kernmend collect`, a sosreport, an Insights archive, or a tar that holds proc, sys, etc … as they were on the node
+    ");
+    let twice = archive(&folder, &[("etc/hostname", "node-1\n"), ("etc/hostname", "node-2\n")]);
+    let output = kernmend(&["check", "--archive", &twice, "-o", "json"]).output().expect("it was built");
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(
+        String::from_utf8_lossy(&output.stderr),
+        @"note: 1 × a name that was there before; the last one is taken, as etc/hostname"
+    );
+    assert!(String::from_utf8_lossy(&output.stdout).contains("node-2"));
+}

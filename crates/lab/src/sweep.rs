@@ -49,8 +49,8 @@ pub struct Result {
     keys: BTreeMap<String, Tally>,
     /// Rows that don't hold, with what was found instead.
     wrong: Vec<(Row, String)>,
-    /// What the engine doesn't read, and how many rows ask for it.
-    unread: BTreeMap<String, u64>,
+    /// What the engine doesn't read, and the rows that ask for it.
+    unread: BTreeMap<String, Vec<Row>>,
 }
 
 /// Judges every row of the tables in `folder`.
@@ -75,16 +75,15 @@ impl Result {
         match outcome {
             Outcome::Holds => tally.hold += 1,
             Outcome::Found(found) => self.wrong.push((row.clone(), found)),
-            Outcome::Unread(what) => *self.unread.entry(what).or_default() += 1,
+            Outcome::Unread(what) => self.unread.entry(what).or_default().push(row.clone()),
         }
     }
 
     /// The rows of the requirement that don't hold; what the engine doesn't read doesn't hold either.
     #[must_use]
-    pub fn missed(&self, requirement: &Requirement) -> u64 {
-        let wrong = self.wrong.iter().filter(|(row, _)| requirement.covers(row)).count() as u64;
-        let unread = requirement.keys.iter().map(|key| judge::unread(key, &requirement.format));
-        wrong + unread.filter_map(|what| self.unread.get(&what)).sum::<u64>()
+    pub fn missed(&self, requirement: &Requirement) -> usize {
+        let wrong = self.wrong.iter().map(|(row, _)| row);
+        wrong.chain(self.unread.values().flatten()).filter(|row| requirement.covers(row)).count()
     }
 }
 
@@ -94,7 +93,7 @@ impl fmt::Display for Result {
             writeln!(f, "{}: {} {}: found {found}", row.subject, row.key, row.value)?;
         }
         for (what, rows) in &self.unread {
-            writeln!(f, "not read yet: {what}: {rows} rows")?;
+            writeln!(f, "not read yet: {what}: {} rows", rows.len())?;
         }
         for (key, Tally { hold, rows }) in &self.keys {
             writeln!(f, "key {key}: {hold} of {rows}")?;
@@ -128,17 +127,21 @@ mod tests {
         }
         result.add(&row("kernel", "5.11"), Outcome::Found("5.10".to_owned()));
         result.add(&row("entries", "2"), Outcome::Unread(judge::unread("entries", "captured-root")));
+        result.add(&row("signal", "new"), Outcome::Unread("signal new".to_owned()));
         assert_eq!(
             result.to_string(),
             "a/: kernel 5.11: found 5.10\n\
              not read yet: key entries of captured-root: 1 rows\n\
+             not read yet: signal new: 1 rows\n\
              key entries: 0 of 1\n\
              key kernel: 3 of 4\n\
-             sweep: 3 of 5 rows hold, mean over keys 37.5 %\n"
+             key signal: 0 of 1\n\
+             sweep: 3 of 6 rows hold, mean over keys 25.0 %\n"
         );
         for (requirement, missed) in [
             ("captured-root:kernel", 1),
             ("captured-root:kernel,entries", 2),
+            ("captured-root:signal", 1),
             ("captured-root:cgroup", 0),
             ("log:kernel", 0),
         ] {

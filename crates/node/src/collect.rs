@@ -11,10 +11,13 @@ mod restart;
 mod simple;
 
 use kernmend_core::document::snapshot::Snapshot;
+use kernmend_core::document::{Fact, Reason};
 
+pub(crate) use self::distribution::{OS_RELEASE, RELEASE_FILES};
 pub(crate) use self::kernel::OPTIONS;
+pub(crate) use self::log::{FILES as LOG_FILES, NEWEST};
 use self::process::Processes;
-pub(crate) use self::program::names_program;
+pub(crate) use self::program::{CONFIGURATIONS, INSTALLATIONS, PLACES, names_program};
 use crate::host::Host;
 
 /// Small files of `/proc`, `/sys` and `/etc`.
@@ -35,7 +38,7 @@ pub fn collect(host: &Host<'_>) -> Snapshot {
     let processes = Processes::read(host);
     let cgroups = cgroup::collect(host);
     let logs = log::collect(host, &kernel, &collected_at);
-    Snapshot {
+    let mut snapshot = Snapshot {
         origin: host.origin(),
         hostname,
         collected_at,
@@ -50,5 +53,54 @@ pub fn collect(host: &Host<'_>) -> Snapshot {
         kernel,
         distribution,
         logs,
+        unanswered: Vec::new(),
+    };
+    snapshot.unanswered = host.unanswered();
+    snapshot
+}
+
+/// The first of several places of one fact that tells it. Where none does, what stood in the way says more than that
+/// another place holds nothing, or wasn't captured.
+fn first_told<T>(places: impl IntoIterator<Item = Fact<T>>) -> Fact<T> {
+    fn rank<T>(fact: &Fact<T>) -> u8 {
+        match fact {
+            Fact::Known { .. } => 0,
+            Fact::Unknown { why } if why.reason != Reason::NotCaptured => 1,
+            Fact::Unknown { .. } => 2,
+            Fact::Absent { .. } => 3,
+        }
+    }
+    let mut best: Option<Fact<T>> = None;
+    for fact in places {
+        if best.as_ref().is_none_or(|best| rank(&fact) < rank(best)) {
+            best = Some(fact);
+        }
+        if matches!(best, Some(Fact::Known { .. })) {
+            break;
+        }
+    }
+    best.unwrap_or_else(|| Fact::unknown(Reason::NotTold, "", ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stood_in_the_way_of_one_place_is_no_absence() {
+        let absent = || Fact::Absent { from: "/a".to_owned() };
+        let unknown = |reason| Fact::unknown(reason, "/b", "");
+        let known = || Fact::known(1, "/c");
+        let captured = || unknown(Reason::NotCaptured);
+        let hung = || unknown(Reason::DeadlineExceeded);
+        for (places, expected) in [
+            (vec![absent(), known()], known()),
+            (vec![hung(), known()], known()),
+            (vec![absent(), hung(), captured()], hung()),
+            (vec![absent(), captured()], captured()),
+            (vec![absent()], absent()),
+        ] {
+            assert_eq!(first_told(places), expected);
+        }
     }
 }

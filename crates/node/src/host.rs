@@ -6,59 +6,73 @@
 //! own: none leads out of a directory. It must not write to the machine, and it must not judge what it reads.
 
 mod answer;
+mod archive;
 mod capture;
 mod command;
 mod listing;
 pub mod markers;
+mod mounts;
 mod open;
 mod projection;
 mod redact;
 mod request;
 mod root;
 mod sidecar;
+mod tree;
 mod window;
 mod worker;
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use kernmend_core::document::snapshot::Origin;
-use kernmend_core::document::{Fact, Reason};
+use kernmend_core::document::{Fact, Reason, Why};
 use kernmend_core::knowledge::signal::SignalSet;
 use rustix::io::Errno;
 
 pub use self::answer::{Answer, Content};
-pub use self::capture::{CaptureError, ReadCaptureError};
+pub use self::archive::{Oddity, ReadArchiveError, Remark};
+pub use self::capture::CaptureError;
 pub use self::command::Known;
 pub use self::listing::{Kind, Listing, Want};
 pub use self::open::OpenRootError;
 pub use self::request::Window;
 pub use self::window::{Log, WindowReading};
-pub use self::worker::{ServeError, Worker, serve};
+pub use self::worker::serve;
 
+use self::archive::{Archive, Opened};
 use self::capture::{Recorder, Recording};
 use self::markers::MarkerScan;
 use self::redact::Redactor;
 use self::request::{Reply, Request};
 use self::root::Root;
+use self::worker::Worker;
 
 /// One machine, read.
 pub struct Host<'a> {
     source: Source,
     signals: &'a SignalSet,
-    worker: Option<Worker>,
     quick: bool,
     redactor: Option<RefCell<Redactor>>,
     recorder: Option<RefCell<Recorder<'a>>>,
+    unanswered: RefCell<Vec<Why>>,
     progress: Box<dyn Fn(Stage<'_>) + 'a>,
 }
 
 /// Where answers come from.
 enum Source {
     Root(Root),
+    /// What can hang is asked of the worker; the root is read directly where it can't.
+    Guarded {
+        worker: Worker,
+        root: Option<Root>,
+        origin: Origin,
+    },
     Recording(Recording),
+    Archive(Box<Archive>),
 }
 
 /// What a reading is at, for a progress display.
@@ -89,22 +103,48 @@ impl<'a> Host<'a> {
         Ok(Self::new(Source::Root(Root::open(path, Origin::Directory)?), signals))
     }
 
-    /// A capture, as [`Host::record_to`] writes it.
+    /// The machine, or a directory, of which a child process reads what could hang; it is abandoned at its deadline.
+    /// `worker` starts a process that runs [`serve`] with the same directory.
     ///
     /// # Errors
-    /// It isn't one, or one of another major version.
-    pub fn capture(file: impl Read, signals: &'a SignalSet) -> Result<Self, ReadCaptureError> {
-        Ok(Self::new(Source::Recording(Recording::read(file)?), signals))
+    /// The root can't be opened, or doesn't answer.
+    pub fn guarded(
+        directory: Option<&Path>,
+        worker: Vec<OsString>,
+        signals: &'a SignalSet,
+    ) -> Result<Self, OpenRootError> {
+        let (path, origin) = match directory {
+            Some(path) => (path, Origin::Directory),
+            None => (Path::new("/"), Origin::Live),
+        };
+        let Some(worker) = Worker::start(worker, path)? else {
+            return Ok(Self::new(Source::Root(Root::open(path, origin)?), signals));
+        };
+        let root = if worker.root_can_hang() { None } else { Some(Root::open(path, origin)?) };
+        Ok(Self::new(Source::Guarded { worker, root, origin }, signals))
+    }
+
+    /// An archive: a capture as [`Host::record_to`] writes it, a sosreport, an Insights archive, or a tar of a tree that is
+    /// laid out like a root file system, plain or compressed with gzip, xz or zstd. It is read once, into bounded memory.
+    ///
+    /// # Errors
+    /// It is none of these, damaged, cut off, or larger than any archive of a machine.
+    pub fn archive(file: impl Read, signals: &'a SignalSet) -> Result<Self, ReadArchiveError> {
+        let source = match Archive::open(file)? {
+            Opened::Recording(recording) => Source::Recording(recording),
+            Opened::Archive(archive) => Source::Archive(archive),
+        };
+        Ok(Self::new(source, signals))
     }
 
     fn new(source: Source, signals: &'a SignalSet) -> Self {
         Self {
             source,
             signals,
-            worker: None,
             quick: false,
             redactor: None,
             recorder: None,
+            unanswered: RefCell::default(),
             progress: Box::new(|_| ()),
         }
     }
@@ -113,13 +153,6 @@ impl<'a> Host<'a> {
     #[must_use]
     pub fn with_progress(mut self, progress: impl Fn(Stage<'_>) + 'a) -> Self {
         self.progress = Box::new(progress);
-        self
-    }
-
-    /// Reads what could hang in a child process, which is abandoned at its deadline.
-    #[must_use]
-    pub fn with_worker(mut self, worker: Worker) -> Self {
-        self.worker = Some(worker);
         self
     }
 
@@ -165,8 +198,20 @@ impl<'a> Host<'a> {
     pub fn origin(&self) -> Origin {
         match &self.source {
             Source::Root(root) => root.origin,
+            Source::Guarded { origin, .. } => *origin,
             Source::Recording(recording) => recording.origin,
+            Source::Archive(_) => Origin::Archive,
         }
+    }
+
+    /// What is odd in the archive that is read.
+    pub fn remarks(&self) -> impl Iterator<Item = &Remark> {
+        match &self.source {
+            Source::Archive(archive) => Some(archive.remarks()),
+            Source::Root(_) | Source::Guarded { .. } | Source::Recording(_) => None,
+        }
+        .into_iter()
+        .flatten()
     }
 
     /// At most `max` bytes of a file.
@@ -248,13 +293,15 @@ impl<'a> Host<'a> {
 
     /// Gets the answer, and records it.
     fn ask(&self, request: &Request) -> Reply {
-        let reply = match (&self.source, &self.worker) {
+        let reply = match &self.source {
             _ if self.quick && request.takes_long() => request.refused(Answer::Failed(Errno::CANCELED)),
-            (Source::Root(root), Some(worker)) if worker.wants(request) => {
-                worker.ask(request, root, self.signals)
-            }
-            (Source::Root(root), _) => request.answer(root, self.signals),
-            (Source::Recording(recording), _) => recording.answer(request),
+            Source::Root(root) => request.answer(root, &self.signals),
+            Source::Guarded { worker, root, .. } => match root {
+                Some(root) if !worker.wants(request) => request.answer(root, &self.signals),
+                _ => worker.ask(request),
+            },
+            Source::Recording(recording) => recording.answer(request),
+            Source::Archive(archive) => request.answer(&**archive, &self.signals),
         };
         let reply = match &self.redactor {
             Some(redactor) => redactor.borrow_mut().redact(request, reply),
@@ -263,9 +310,29 @@ impl<'a> Host<'a> {
         if let Some(recorder) = &self.recorder {
             recorder.borrow_mut().record(request, &reply);
         }
+        if reply.errno() == Some(Errno::TIMEDOUT) {
+            self.note_unanswered(&request.subject());
+        }
         reply
+    }
+
+    fn note_unanswered(&self, subject: &str) {
+        let why = answer::why(Errno::TIMEDOUT, subject);
+        let mut unanswered = self.unanswered.borrow_mut();
+        if unanswered.len() < MAX_UNANSWERED && !unanswered.contains(&why) {
+            unanswered.push(why);
+        }
+    }
+
+    /// What didn't answer before its deadline so far, in the order of the questions. A collector that then found its
+    /// fact elsewhere doesn't say so.
+    pub(crate) fn unanswered(&self) -> Vec<Why> {
+        self.unanswered.borrow().clone()
     }
 }
 
 /// An answer of another kind than the question: a capture that was not written by kernmend, or damaged.
 const MISMATCH: Errno = Errno::BADMSG;
+
+/// A dead file server has many files, and the first few tell enough.
+const MAX_UNANSWERED: usize = 32;

@@ -44,6 +44,9 @@ pub struct NodeSummary {
     pub programs: Vec<String>,
     /// When the facts were read, in seconds since 1970.
     pub collected_at: Fact<i64>,
+    /// What did not answer before its deadline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<Why>,
 }
 
 /// What one advisory means for the snapshot.

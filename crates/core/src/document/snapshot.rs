@@ -11,7 +11,7 @@ use crate::program::Classification;
 
 /// All facts of one node at one moment.
 ///
-/// Changes of `kernmend/snapshot/1`: none yet.
+/// Changes of `kernmend/snapshot/1`: `origin` can be `archive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     /// What was read.
@@ -42,6 +42,9 @@ pub struct Snapshot {
     pub limits: BTreeMap<String, Fact<i64>>,
     /// What waits for a restart.
     pub restart: Restart,
+    /// What did not answer before its deadline, also where the fact was then found elsewhere; the first 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<Why>,
 }
 
 impl Body for Snapshot {
@@ -96,6 +99,7 @@ impl Snapshot {
                 reboot_required: no("/run/reboot-required"),
                 replaced_binaries: no("/proc"),
             },
+            unanswered: Vec::new(),
         }
     }
 }
@@ -108,6 +112,8 @@ pub enum Origin {
     Live,
     /// A directory that is laid out like a root file system.
     Directory,
+    /// An archive: a sosreport, an Insights archive, or a tar of such a directory.
+    Archive,
     /// A text that somebody handed over: a log, a file or the output of a command.
     Text,
 }

@@ -41,8 +41,9 @@ pub fn mounts(text: &str) -> Vec<Mount> {
     text.lines().filter_map(line).collect()
 }
 
-/// `/proc/mounts` writes white space and backslashes as three octal digits.
-fn unescape(path: &str) -> String {
+/// A path of `/proc/mounts` or `/proc/PID/mountinfo`, where white space and backslashes are three octal digits.
+#[must_use]
+pub fn unescape(path: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .into_iter()
         .fold(path.to_owned(), |path, (escaped, plain)| path.replace(escaped, plain))
@@ -86,8 +87,10 @@ pub enum Slabinfo {
     Empty,
     /// EIO.
     Refused,
-    /// It isn't there, or could not be read for another reason.
+    /// It isn't there, or nobody kept it.
     NotRead,
+    /// Something else stood in the way.
+    Failed,
 }
 
 /// What the files `memory.kmem.*` of one cgroup below the root say.
@@ -110,8 +113,9 @@ pub fn accounting(slabinfo: Slabinfo, usage: Option<u64>) -> Accounting {
     match (slabinfo, usage) {
         (Slabinfo::Filled, _) | (_, Some(1..)) => Accounting::On,
         (Slabinfo::Refused, _) => Accounting::Refused,
-        (_, Some(0)) => Accounting::Silent,
-        (Slabinfo::Empty | Slabinfo::NotRead, None) => Accounting::NotTold,
+        (Slabinfo::Empty | Slabinfo::NotRead, Some(0)) => Accounting::Silent,
+        // What could not be read may have been the header.
+        (Slabinfo::Failed, Some(0)) | (_, None) => Accounting::NotTold,
     }
 }
 
@@ -167,6 +171,7 @@ mod tests {
             (Slabinfo::Empty, Some(4096), Accounting::On),
             (Slabinfo::Empty, Some(0), Accounting::Silent),
             (Slabinfo::NotRead, Some(0), Accounting::Silent),
+            (Slabinfo::Failed, Some(0), Accounting::NotTold),
             (Slabinfo::Empty, None, Accounting::NotTold),
             (Slabinfo::NotRead, None, Accounting::NotTold),
         ] {

@@ -1,3 +1,5 @@
+//! What kernels are known for by their releases, held against tables.
+
 use super::*;
 
 fn of(text: &str) -> Kernels {

@@ -242,6 +242,18 @@ fn memory_stays_bounded() {
 }
 
 #[test]
+fn what_follows_a_line_that_was_cut_has_a_moment_of_its_own() {
+    let set = set();
+    let long = format!("[12.5] {}\n", "x".repeat(LINE_MAX));
+    let log = long + "unregister_netdevice: waiting for lo to become free. Usage count = 1\n";
+    let (before, after) = log.split_at(LINE_MAX + 7);
+    for chunks in [vec![log.as_bytes()], vec![before.as_bytes(), after.as_bytes()]] {
+        let scan = scan_chunks(set, Clock::default(), chunks);
+        assert_eq!((scan.hits.len(), scan.hits[0].first), (1, None));
+    }
+}
+
+#[test]
 fn samples_are_short_and_hold_no_control_characters() {
     let scan = scan("INFO: task a\u{1b}]0;title\u{7}b:7 blocked for more than 120 seconds.\n");
     assert_eq!(scan.hits.len(), 1);

@@ -74,6 +74,7 @@ impl Node {
             memory: not_known("/proc/meminfo"),
             programs: Programs { found: Vec::new(), gaps: vec![why("/usr/bin")] },
             logs: Vec::new(),
+            unanswered: Vec::new(),
             stuck_tasks: not_known("/proc"),
             modules: not_known("/proc/modules"),
             limits: BTreeMap::new(),

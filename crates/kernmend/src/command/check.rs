@@ -1,6 +1,7 @@
 //! `check`: reads a machine, a directory or a snapshot, judges it, and says so.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use kernmend_core::diagnose::diagnose;
@@ -16,14 +17,19 @@ use crate::failure::Failure;
 use crate::message::Messages;
 use crate::render;
 
-pub(crate) fn run(check: &Check, knowledge: &KnowledgeBase, messages: Messages) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    check: &Check,
+    knowledge: &KnowledgeBase,
+    dir: Option<&Path>,
+    messages: Messages,
+) -> Result<ExitCode, Failure> {
     let only = check.only.iter().map(|name| match knowledge.advisory(name) {
         Some(advisory) => Ok(advisory.id.as_str()),
         None => Err(Failure::input(messages.error_fault(name)).hint(messages.hint_fault())),
     });
     let only = only.collect::<Result<Vec<&str>, Failure>>()?;
 
-    let snapshot = snapshot(check, knowledge, messages)?;
+    let snapshot = snapshot(check, knowledge, dir, messages)?;
     if check.output == Output::Snapshot {
         print(&(snapshot.to_json() + "\n"), messages)?;
         return Ok(ExitCode::SUCCESS);
@@ -43,6 +49,7 @@ pub(crate) fn run(check: &Check, knowledge: &KnowledgeBase, messages: Messages) 
 fn snapshot(
     check: &Check,
     knowledge: &KnowledgeBase,
+    dir: Option<&Path>,
     messages: Messages,
 ) -> Result<Document<Snapshot>, Failure> {
     if let Source::Snapshot(path) = &check.source {
@@ -51,7 +58,7 @@ fn snapshot(
         return Document::from_json(&text).map_err(|error| failure().because(&error));
     }
     let progress = source::Progress::start(messages);
-    let host = source::host(&check.source, knowledge, messages)?.with_progress(progress.teller());
+    let host = source::host(&check.source, knowledge, dir, messages)?.with_progress(progress.teller());
     let host = if check.quick { host.quick() } else { host };
     Ok(Document::new(collect(&host), None))
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::BufWriter;
+use std::path::Path;
 use std::process::ExitCode;
 
 use kernmend_core::knowledge::KnowledgeBase;
@@ -15,10 +16,11 @@ use crate::message::Messages;
 pub(crate) fn run(
     asked: &Collect,
     knowledge: &KnowledgeBase,
+    dir: Option<&Path>,
     messages: Messages,
 ) -> Result<ExitCode, Failure> {
     let from = asked.root.clone().map_or(Source::Live, Source::Root);
-    let host = source::host(&from, knowledge, messages)?;
+    let host = source::host(&from, knowledge, dir, messages)?;
     let host = if asked.redact { host.redacted() } else { host };
     let failure = || Failure::input(messages.error_capture(asked.output.display()));
     let file = fs::File::create(&asked.output).map_err(|error| failure().because(&error))?;

@@ -1,15 +1,16 @@
 //! What `check` and `collect` read: a machine, a directory or an archive, with the progress shown on the terminal.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufReader, IsTerminal as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::template::grouped;
-use kernmend_node::host::{Host, OpenRootError, Stage, Worker};
+use kernmend_node::host::{Host, Oddity, OpenRootError, ReadArchiveError, Remark, Stage};
 
 use crate::args::Source;
 use crate::failure::Failure;
@@ -19,10 +20,11 @@ use crate::render::printable;
 /// A look that is over sooner needs no display.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
-/// Opens what is to be read. A snapshot has been read already.
+/// Opens what is to be read, with the knowledge that `dir` adds to. A snapshot has been read already.
 pub(crate) fn host<'a>(
     source: &Source,
     knowledge: &'a KnowledgeBase,
+    dir: Option<&Path>,
     messages: Messages,
 ) -> Result<Host<'a>, Failure> {
     let signals = &knowledge.signals;
@@ -30,21 +32,58 @@ pub(crate) fn host<'a>(
         Source::Archive(path) | Source::Snapshot(path) => {
             let failure = || Failure::input(messages.error_archive(path.display()));
             let file = fs::File::open(path).map_err(|error| failure().because(&error))?;
-            return Host::capture(BufReader::new(file), signals).map_err(|error| failure().because(&error));
+            let host = Host::archive(BufReader::new(file), signals).map_err(|error| {
+                let failure = failure().because(&error);
+                match error {
+                    ReadArchiveError::NotAnArchive | ReadArchiveError::Foreign => {
+                        failure.hint(messages.hint_archive())
+                    }
+                    _ => failure,
+                }
+            })?;
+            for remark in host.remarks() {
+                anstream::eprintln!("{}", note(remark, messages));
+            }
+            return Ok(host);
         }
-        Source::Live => Host::live(signals).map(|host| host.with_worker(worker(Path::new("/")))),
-        Source::Root(path) => Host::directory(path, signals).map(|host| host.with_worker(worker(path))),
+        Source::Live => Host::guarded(None, worker(None, dir), signals),
+        Source::Root(path) => Host::guarded(Some(path), worker(Some(path), dir), signals),
     };
     opened.map_err(|OpenRootError { path, source }| {
         Failure::input(messages.error_root(path)).because(&source).hint(messages.hint_root())
     })
 }
 
-/// A worker is this same program, as it was started where `/proc` doesn't tell.
-fn worker(root: &Path) -> Worker {
-    let program = std::env::current_exe().map(OsString::from).ok().or_else(|| std::env::args_os().next());
-    let arguments = [OsString::from("answer"), OsString::from("--root"), root.as_os_str().to_owned()];
-    Worker::new(program.into_iter().chain(arguments).collect())
+/// What is odd in an archive, as a line: it can make an answer unknown, and is no reason not to give one.
+fn note(remark: &Remark, messages: Messages) -> String {
+    let odd = match remark.oddity {
+        Oddity::NoEnd => messages.odd_no_end(),
+        Oddity::Escape => messages.odd_escape(),
+        Oddity::Absolute => messages.odd_absolute(),
+        Oddity::Duplicate => messages.odd_duplicate(),
+        Oddity::InTheWay => messages.odd_in_the_way(),
+        Oddity::Device => messages.odd_device(),
+        Oddity::HardLinkOut => messages.odd_hard_link_out(),
+        Oddity::LongName => messages.odd_long_name(),
+        Oddity::Sparse => messages.odd_sparse(),
+        Oddity::TooMuch => messages.odd_too_much(),
+    };
+    if remark.example.is_empty() {
+        return messages.note(odd);
+    }
+    messages.note(messages.odd_members(grouped(remark.count), odd, printable(&remark.example)))
+}
+
+/// A worker is this same program. Where it is was told by the kernel when it started: `/proc` could hang.
+fn worker(root: Option<&Path>, knowledge: Option<&Path>) -> Vec<OsString> {
+    let program = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
+    let mut arguments = vec![program.to_owned(), OsString::from("answer")];
+    for (option, path) in [("--root", root), ("--knowledge", knowledge)] {
+        if let Some(path) = path {
+            arguments.extend([OsString::from(option), path.as_os_str().to_owned()]);
+        }
+    }
+    arguments
 }
 
 /// A line on the terminal that goes away when it is dropped.

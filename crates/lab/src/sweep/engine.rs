@@ -1,10 +1,12 @@
 //! Runs the product's own code over one file, by its format, and puts what it says into a [`Reading`]. A format without a
 //! reader gives an empty one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kernmend_core::boot::Value as Setting;
+use kernmend_core::boot::reading::{Boot, Source, of_text};
 use kernmend_core::condition::{Facts as _, Value};
 use kernmend_core::diagnose::diagnose;
 use kernmend_core::diagnose::fact::SnapshotFacts;
@@ -86,6 +88,9 @@ impl Engine {
             }
             "cmdline" => {
                 Reading { arguments: Some(kernel::arguments(&self.text(subject)?)), ..Reading::default() }
+            }
+            "grub-cfg" | "grub1-conf" | "grubenv" | "default-grub" | "bls-entry" | "grubby-info" => {
+                self.boot(subject, &self.bytes(subject)?)
             }
             "kconfig" => {
                 let text = self.text(subject)?;
@@ -238,6 +243,30 @@ impl Engine {
         Reading { signals: Some(hits), ..self.leak(snapshot) }
     }
 
+    /// A file of a boot loader, recognised by its content.
+    fn boot(&self, subject: &str, bytes: &[u8]) -> Reading {
+        let Some(boot) = of_text(subject, bytes) else {
+            return words([("default-entry", Some("unknown".to_owned())), ("entries", Some("0".to_owned()))]);
+        };
+        let releases: BTreeSet<&str> =
+            boot.linux_entries().filter_map(|entry| entry.release.as_deref()).collect();
+        let told: Vec<stream::Reading> =
+            releases.iter().map(|release| self.knowledge.streams.of_release(release)).collect();
+        let mut reading = words([
+            ("entries", Some(boot.linux_entries().count().to_string())),
+            ("base", told.first().and_then(|told| Some(told.base()?.to_string()))),
+        ]);
+        let streams: BTreeSet<&str> = told.iter().map(|told| told.stream().unwrap_or("unknown")).collect();
+        reading.words.insert("stream", streams.iter().map(|stream| (*stream).to_owned()).collect());
+        reading.words.insert("kernel", releases.iter().map(|release| (*release).to_owned()).collect());
+        reading.words.insert("default-entry", default_entry(&boot));
+        let of_entries = boot.linux_entries().flat_map(|entry| entry.arguments.iter().cloned());
+        let of_entries: Vec<String> = of_entries.collect();
+        let has_any = boot.source != Source::Settings && boot.source != Source::Environment;
+        reading.arguments = boot.arguments.clone().or(has_any.then_some(of_entries));
+        reading
+    }
+
     fn proc_cgroups(&self, text: &str) -> Reading {
         let controllers = cgroup::controllers(text);
         let memory = controllers.as_ref().ok().and_then(|all| all.get("memory"));
@@ -270,6 +299,18 @@ fn with(mut first: Reading, second: Reading) -> Reading {
 fn words<const N: usize>(answers: [(&'static str, Option<String>); N]) -> Reading {
     let words = answers.map(|(key, word)| (key, word.into_iter().collect()));
     Reading { words: words.into(), ..Reading::default() }
+}
+
+/// The names of the entry that boots next.
+fn default_entry(boot: &Boot) -> Vec<String> {
+    if let Some(entry) = boot.chosen() {
+        return entry.release.iter().chain([&entry.id, &entry.title]).cloned().collect();
+    }
+    // An environment block alone names an entry; that there is one is for the configuration to say.
+    match boot.next.why.as_ref().map(|setting| &setting.value) {
+        Some(Setting::Known(name)) if boot.source == Source::Environment => vec![name.clone()],
+        _ => vec!["unknown".to_owned()],
+    }
 }
 
 /// The stream and base of a kernel.

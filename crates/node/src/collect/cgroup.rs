@@ -5,12 +5,12 @@
 //! something: of the first cgroups, and of each that bears the name of an entry of `/sys/kernel/slab`.
 
 use kernmend_core::document::snapshot::{AccountingCounts, Cgroups, MemoryHierarchy, Origin, SlabCaches};
-use kernmend_core::document::{Bounds, Fact, Reason};
+use kernmend_core::document::{Bounds, Fact, Reason, Why};
 use kernmend_core::format::cgroup::{self, Accounting, Mount, Slabinfo, accounting, controllers, mode};
 use kernmend_core::slab::SlabCount;
 use rustix::io::Errno;
 
-use super::{LARGE, SMALL};
+use super::{LARGE, SMALL, first_told};
 use crate::host::{Answer, Host, Kind, Listing, Stage, Want};
 
 /// Mounts, as the first process sees them: kernmend itself may run in a container.
@@ -49,7 +49,15 @@ pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
         Answer::Got(listing) => Some(start_slab(listing)),
         _ => None,
     };
-    let memory = place.map(|place| Walk::new(host, &place, &mut slab).run());
+    let version = place.clone().map(|place| (place.version, place.path));
+    let memory = match place {
+        Fact::Known { value, from } => match Walk::new(host, &value, &mut slab).run() {
+            Ok(found) => Fact::Known { value: found, from },
+            Err(why) => Fact::Unknown { why },
+        },
+        Fact::Absent { from } => Fact::Absent { from },
+        Fact::Unknown { why } => Fact::Unknown { why },
+    };
     let unseen = memory.value().map_or(0, |(_, unseen)| *unseen);
     let memory = memory.map(|(hierarchy, _)| hierarchy);
     let slab = match (slab, &memory) {
@@ -64,7 +72,7 @@ pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
                 .map(|mounts| mode(&mounts))
                 .parse(|mode| mode.ok_or("no cgroup file system is mounted".into())),
             controllers,
-            dying_v2: dying(host, &memory),
+            dying_v2: dying(host, version),
             memory,
         },
         slab,
@@ -72,18 +80,12 @@ pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
 }
 
 fn mounts(host: &Host<'_>) -> Fact<Vec<Mount>> {
-    let mut first = None;
-    for path in MOUNTS {
-        let fact = host.text(path, LARGE).map(|text| cgroup::mounts(&text));
-        if let Fact::Known { .. } = fact {
-            return fact;
-        }
-        first.get_or_insert(fact);
-    }
-    match first {
-        Some(unknown @ Fact::Unknown { .. }) => unknown,
+    let told =
+        first_told(MOUNTS.into_iter().map(|path| host.text(path, LARGE).map(|text| cgroup::mounts(&text))));
+    match told {
         // Without `/proc` it isn't known what is mounted; that is not to say that nothing is.
-        _ => Fact::unknown(Reason::NotTold, MOUNTS[0], ""),
+        Fact::Absent { from } => Fact::unknown(Reason::NotTold, from, ""),
+        told => told,
     }
 }
 
@@ -113,9 +115,11 @@ fn memory_place(host: &Host<'_>, mounts: &Fact<Vec<Mount>>) -> Fact<Mount> {
 }
 
 /// `nr_dying_descendants` of the version 2 root.
-fn dying(host: &Host<'_>, memory: &Fact<MemoryHierarchy>) -> Fact<u64> {
-    let Fact::Known { value: MemoryHierarchy { version: 2, path, .. }, .. } = memory else {
-        return Fact::Absent { from: memory.from().to_owned() };
+fn dying(host: &Host<'_>, memory: Fact<(u8, String)>) -> Fact<u64> {
+    let path = match memory {
+        Fact::Known { value: (2, path), .. } => path,
+        Fact::Known { from, .. } | Fact::Absent { from } => return Fact::Absent { from },
+        Fact::Unknown { why } => return Fact::Unknown { why },
     };
     host.text(&format!("{path}/cgroup.stat"), SMALL).parse(|text| {
         let number = text.lines().find_map(|line| line.strip_prefix("nr_dying_descendants "));
@@ -164,9 +168,9 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
     }
 
     /// Gives the hierarchy, and how many live cgroups may have accounting on without having been seen.
-    fn run(mut self) -> (MemoryHierarchy, u64) {
+    fn run(mut self) -> Result<(MemoryHierarchy, u64), Why> {
         self.counts.files = self.version == 1 && self.has_kmem_files();
-        self.descend();
+        self.descend()?;
         let captured = captured_count(self.host, "dirs_in_memory_hierarchy");
         let directories = match captured {
             Some(all) if all >= self.directories => Bounds::exact(all),
@@ -180,7 +184,7 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
         let unseen = if self.full_parent_has_on { not_kept } else { 0 };
         let hierarchy =
             MemoryHierarchy { version: self.version, path: self.path, directories, accounting: self.counts };
-        (hierarchy, unseen)
+        Ok((hierarchy, unseen))
     }
 
     fn has_kmem_files(&self) -> bool {
@@ -196,10 +200,10 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
     }
 
     /// Goes through the tree depth first. What is held at any time is the listings on the way down, and one path.
-    fn descend(&mut self) {
+    fn descend(&mut self) -> Result<(), Why> {
         let mut path = self.path.clone();
         let mut levels: Vec<Level> = Vec::new();
-        levels.extend(self.level(&path));
+        levels.extend(self.top()?);
         while let Some(level) = levels.last_mut() {
             path.truncate(level.path_len);
             let Some((name, _)) = level.children.get(level.next) else {
@@ -221,6 +225,29 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
             }
             let below = self.level(&path);
             levels.extend(below);
+        }
+        Ok(())
+    }
+
+    /// The children of the root. Where it can't be listed nothing is known of the hierarchy.
+    fn top(&mut self) -> Result<Option<Level>, Why> {
+        let why = |reason, detail: &str| Why { reason, path: self.path.clone(), detail: detail.to_owned() };
+        match self.host.list(&self.path, Want::Directories, MAX_CHILDREN) {
+            Answer::Got(children) => {
+                self.incomplete |= children.cut;
+                let path_len = self.path.len();
+                Ok((!children.is_empty()).then_some(Level { children, next: 0, path_len }))
+            }
+            // The first process sees other mounts than we do.
+            Answer::Absent => Err(why(Reason::Contradicted, "it is mounted, and it isn't there")),
+            // Of a captured root the number can be known all the same.
+            Answer::NotCaptured => {
+                self.incomplete = true;
+                Ok(None)
+            }
+            answer @ Answer::Failed(_) => {
+                Err(answer.obstacle(&self.path).unwrap_or_else(|| why(Reason::ReadFailed, "")))
+            }
         }
     }
 
@@ -281,7 +308,7 @@ impl<'a, 'b, 'h> Walk<'a, 'b, 'h> {
 
 /// A number that a captured root gives of a hierarchy of which it kept only a part.
 fn captured_count(host: &Host<'_>, name: &str) -> Option<u64> {
-    if host.origin() != Origin::Directory {
+    if host.origin() == Origin::Live {
         return None;
     }
     let counts = host.text("/_counts.txt", SMALL);
@@ -302,7 +329,8 @@ fn ask(host: &Host<'_>, path: &str) -> (Accounting, String) {
         Answer::Got(content) if content.bytes.is_empty() => Slabinfo::Empty,
         Answer::Got(_) => return (accounting(Slabinfo::Filled, None), slabinfo),
         Answer::Failed(Errno::IO) => Slabinfo::Refused,
-        Answer::Absent | Answer::NotCaptured | Answer::Failed(_) => Slabinfo::NotRead,
+        Answer::Absent | Answer::NotCaptured => Slabinfo::NotRead,
+        Answer::Failed(_) => Slabinfo::Failed,
     };
     let usage_file = format!("{path}/memory.kmem.usage_in_bytes");
     let usage = host.text(&usage_file, SMALL).value().and_then(|text| text.trim().parse::<u64>().ok());

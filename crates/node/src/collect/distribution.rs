@@ -1,31 +1,25 @@
 //! The distribution: os-release, or the release files that stood in its place before.
 
+use kernmend_core::document::Fact;
 use kernmend_core::document::snapshot::Distribution;
-use kernmend_core::document::{Fact, Reason};
 use kernmend_core::format::distribution::{os_release, release_file};
 
-use super::SMALL;
+use super::{SMALL, first_told};
 use crate::host::Host;
 
 /// Where a distribution says what it is, the most telling place first.
-const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
-const RELEASE_FILES: [&str; 4] =
+pub(crate) const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+pub(crate) const RELEASE_FILES: [&str; 4] =
     ["/etc/centos-release", "/etc/oracle-release", "/etc/redhat-release", "/etc/SuSE-release"];
 
 pub(super) fn collect(host: &Host<'_>) -> Fact<Distribution> {
-    let mut first = None;
     let sources =
         OS_RELEASE.map(|path| (path, true)).into_iter().chain(RELEASE_FILES.map(|path| (path, false)));
-    for (path, is_os_release) in sources {
-        let fact = host
-            .text(path, SMALL)
-            .parse(|text| if is_os_release { Ok(os_release(text)) } else { release_file(text) });
-        if let Fact::Known { .. } = fact {
-            return fact.map(|distribution| with_minor_release(host, distribution));
-        }
-        first.get_or_insert(fact);
-    }
-    first.unwrap_or_else(|| Fact::unknown(Reason::NotTold, OS_RELEASE[0], ""))
+    let told = first_told(sources.map(|(path, is_os_release)| {
+        host.text(path, SMALL)
+            .parse(|text| if is_os_release { Ok(os_release(text)) } else { release_file(text) })
+    }));
+    told.map(|distribution| with_minor_release(host, distribution))
 }
 
 /// os-release of EL7 names only the major release; the release file beside it says which minor one it is.

@@ -6,8 +6,8 @@ use kernmend_core::document::snapshot::Kernel;
 use kernmend_core::document::{Fact, Reason};
 use kernmend_core::format::kernel::{arguments, build_options};
 
-use super::{LARGE, SMALL};
-use crate::host::{Answer, Host};
+use super::{LARGE, SMALL, first_told};
+use crate::host::Host;
 
 /// The build options that are asked about; a configuration has ten thousand others.
 pub(crate) const OPTIONS: &[&str] = &[
@@ -113,31 +113,24 @@ fn options(host: &Host<'_>, release: &Fact<String>) -> Fact<BTreeMap<String, Str
     let Some(release) = release.value() else {
         return release.clone().map(|_| BTreeMap::new());
     };
-    let mut open = None;
-    for path in configuration_paths(release) {
-        let content = match host.read(&path, LARGE) {
-            Answer::Got(content) => content,
-            answer => {
-                // Where nothing is found, an obstacle says more than that the other places hold none.
-                if let Some(why) = answer.obstacle(&path) {
-                    open.get_or_insert(Fact::Unknown { why });
-                }
-                continue;
-            }
-        };
-        let text = content.text();
-        // The source tree that this link points to need not be the running kernel's.
-        if path == "/usr/src/linux/.config" && !is_configuration_of(&text, release) {
-            continue;
-        }
-        let options = parse_options(&text);
-        if options.is_empty() {
-            open.get_or_insert(Fact::unknown(Reason::Malformed, &path, "it sets no option"));
-            continue;
-        }
-        return Fact::known(options, path);
+    first_told(configuration_paths(release).into_iter().map(|path| options_in(host, &path, release)))
+}
+
+fn options_in(host: &Host<'_>, path: &str, release: &str) -> Fact<BTreeMap<String, String>> {
+    // An option that was cut off would look like one that isn't set.
+    let text = match host.text(path, LARGE) {
+        Fact::Known { value, .. } => value,
+        other => return other.map(|_| BTreeMap::new()),
+    };
+    // The source tree that this link points to need not be the running kernel's.
+    if path == "/usr/src/linux/.config" && !is_configuration_of(&text, release) {
+        return Fact::Absent { from: path.to_owned() };
     }
-    open.unwrap_or(Fact::Absent { from: "/proc/config.gz".to_owned() })
+    let options = parse_options(&text);
+    if options.is_empty() {
+        return Fact::unknown(Reason::Malformed, path, "it sets no option");
+    }
+    Fact::known(options, path)
 }
 
 /// Whether the head of a configuration (`# Linux/x86 5.10.251 Kernel Configuration`) names the version that the release

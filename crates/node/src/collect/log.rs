@@ -5,20 +5,24 @@ use kernmend_core::document::snapshot::{Kernel, LogKind, LogWindow, Origin};
 use kernmend_core::document::{Fact, Reason, Why};
 use kernmend_core::scan::Scan;
 
+use super::first_told;
 use crate::host::{Answer, Host, Known, Log, Want, Window, WindowReading};
 
 /// The newest part of each log that is scanned.
-const NEWEST: u64 = 64 << 20;
+pub(crate) const NEWEST: u64 = 64 << 20;
 
-/// Log files, and whose words they hold. `/dmesg.txt` is the kernel log of a captured root.
-const FILES: &[(&str, LogKind)] = &[
+/// Log files, and whose words they hold. `/dmesg.txt` is the kernel log of a captured root, and `/journal.txt` what the
+/// journal's own program printed there; an archive has its own names for them.
+pub(crate) const FILES: &[(&str, LogKind)] = &[
     ("/dmesg.txt", LogKind::Kernel),
+    ("/journal.txt", LogKind::System),
     ("/var/log/kern.log", LogKind::Kernel),
     ("/var/log/messages", LogKind::System),
     ("/var/log/syslog", LogKind::System),
     ("/var/log/kubelet.log", LogKind::Program),
     ("/var/log/docker.log", LogKind::Program),
     ("/var/log/containerd.log", LogKind::Program),
+    ("/var/log/crio.log", LogKind::Program),
     ("/var/lib/rancher/k3s/agent/containerd/containerd.log", LogKind::Program),
     ("/var/lib/rancher/rke2/agent/containerd/containerd.log", LogKind::Program),
     ("/var/lib/rancher/rke2/agent/logs/kubelet.log", LogKind::Program),
@@ -41,11 +45,17 @@ pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>
         asked.push((Log::Kmsg, LogKind::Kernel));
     }
     asked.extend(FILES.iter().map(|(path, kind)| (Log::File((*path).to_owned()), *kind)));
-    if JOURNALS.iter().any(|path| has_journal(host, path)) {
-        asked.push((Log::Command(Known::JournalKernel), LogKind::Kernel));
-        asked.push((Log::Command(Known::JournalUnits), LogKind::Program));
-    }
     let mut logs = Vec::new();
+    let journals = [(Known::JournalKernel, LogKind::Kernel), (Known::JournalUnits, LogKind::Program)];
+    let places = JOURNALS.map(|path| journal(host, path));
+    match first_told(places) {
+        Fact::Known { .. } => asked.extend(journals.map(|(known, kind)| (Log::Command(known), kind))),
+        // Whether there is a journal can't be told, and so there may be one that wasn't read.
+        Fact::Unknown { why } if why.reason != Reason::NotCaptured => {
+            logs.extend(journals.map(|(known, kind)| unread(&known.line(), kind, Some(why.clone()))));
+        }
+        Fact::Absent { .. } | Fact::Unknown { .. } => {}
+    }
     for (log, kind) in asked {
         let name = log.name();
         match host.window(&log, NEWEST, booted_ms, collected_ms) {
@@ -58,12 +68,11 @@ pub(super) fn collect(host: &Host<'_>, kernel: &Kernel, collected_at: &Fact<i64>
     logs
 }
 
-/// Whether a folder holds a journal. Packages make an empty one, also where no journal is ever written.
-fn has_journal(host: &Host<'_>, path: &str) -> bool {
+/// The journal in a folder. Packages make an empty folder, also where no journal is ever written.
+fn journal(host: &Host<'_>, path: &str) -> Fact<()> {
     match host.list(path, Want::Directories, MAX_JOURNALS) {
-        Answer::Got(listing) => !listing.is_empty(),
-        Answer::Absent | Answer::NotCaptured => false,
-        Answer::Failed(_) => true,
+        Answer::Got(listing) if listing.is_empty() => Fact::Absent { from: path.to_owned() },
+        answer => answer.map(|_| ()).fact(path),
     }
 }
 
@@ -98,8 +107,9 @@ fn unread(log: &str, kind: LogKind, obstacle: Option<Why>) -> LogWindow {
 
 /// A log covers the boot where it begins before it, or with it.
 fn covers_boot(log: &str, reading: &WindowReading, scan: &Scan, boot: Option<i64>) -> Fact<bool> {
-    let begins_before =
-        |boot: i64| scan.first.and_then(|first| first.unix_ms).map(|first| first <= boot * 1000);
+    let begins_before = |boot: i64| {
+        scan.first.and_then(|first| first.unix_ms).map(|first| first <= boot.saturating_mul(1000))
+    };
     if scan.starts_at_boot && !reading.cut {
         return Fact::known(true, log);
     }

@@ -4,7 +4,7 @@ use kernmend_core::document::snapshot::{LogWindow, Origin, ReplacedBinary, Stuck
 use kernmend_core::document::{Fact, Reason, Why};
 
 use super::SMALL;
-use crate::host::{Answer, Host, Kind, Want};
+use crate::host::{Answer, Host, Want};
 
 /// As many as a kernel can have process ids (`PID_MAX_LIMIT`).
 const MAX_PROCESSES: usize = 4 << 20;
@@ -44,7 +44,11 @@ impl Processes {
             }
         };
         let mut processes = Self { all: Vec::new(), gap: None };
+        if listing.cut {
+            processes.gap = Some(cut("/proc", listing.total));
+        }
         let mut denied = 0_u64;
+        let mut first = None;
         for pid in listing.iter().filter_map(|(name, _)| name.parse().ok()) {
             let path = format!("/proc/{pid}/exe");
             let (binary, replaced) = match host.link(&path) {
@@ -56,19 +60,19 @@ impl Processes {
                 Answer::Absent => (None, false),
                 answer => {
                     denied += 1;
-                    if processes.gap.is_none() {
-                        processes.gap = answer.obstacle(&path);
-                    }
+                    first = first.or_else(|| answer.obstacle(&path));
                     (None, false)
                 }
             };
             processes.all.push(Process { pid, binary, replaced });
         }
-        if let Some(gap) = processes.gap.as_mut()
+        if let Some(why) = first.as_mut()
             && denied > 1
         {
-            gap.detail = format!("{denied} of {}: {}", processes.all.len(), gap.detail);
+            let of = format!("{denied} of {}", processes.all.len());
+            why.detail = if why.detail.is_empty() { of } else { format!("{of}: {}", why.detail) };
         }
+        processes.gap = processes.gap.or(first);
         // A copy of `/proc` holds the processes that somebody chose to keep.
         let is_copy = matches!(host.identity("/proc/kernmend-is-not-there"), Answer::NotCaptured);
         if is_copy && processes.gap.is_none() {
@@ -93,26 +97,29 @@ impl Processes {
     /// Tasks in state D in the code of network namespaces. A thread's own stack is looked at only where its process has
     /// a binary that makes namespaces; all others show in their main thread.
     pub(super) fn stuck_in_netns(&self, host: &Host<'_>, logs: &[LogWindow]) -> Fact<Vec<StuckTask>> {
-        if self.all.is_empty() || (host.origin() == Origin::Directory && self.gap.is_some()) {
+        if self.all.is_empty() || (host.origin() != Origin::Live && self.gap.is_some()) {
             let unread = Why { reason: Reason::NotCaptured, path: "/proc".to_owned(), detail: String::new() };
             return Fact::Unknown { why: self.gap.clone().unwrap_or(unread) };
         }
         let mut stuck = Vec::new();
-        let mut obstacle = None;
+        let mut obstacle = self.gap.clone().filter(|gap| gap.reason == Reason::Cut);
         for process in &self.all {
             let threaded =
                 process.binary.as_deref().is_some_and(|path| super::program::name_of(path).is_some());
             let tasks = if threaded {
                 let dir = format!("/proc/{}/task", process.pid);
-                let listing = host.list(&dir, Want::Directories, MAX_THREADS).got();
-                let ids = |listing: crate::host::Listing| {
-                    listing
-                        .iter()
-                        .filter(|(_, kind)| *kind != Kind::File)
-                        .map(|(name, _)| format!("{dir}/{name}"))
-                        .collect()
-                };
-                listing.map(ids).unwrap_or_default()
+                match host.list(&dir, Want::Directories, MAX_THREADS) {
+                    Answer::Got(listing) => {
+                        if listing.cut {
+                            obstacle = obstacle.or_else(|| Some(cut(&dir, listing.total)));
+                        }
+                        listing.iter().map(|(name, _)| format!("{dir}/{name}")).collect()
+                    }
+                    answer => {
+                        obstacle = obstacle.or_else(|| answer.obstacle(&dir));
+                        Vec::new()
+                    }
+                }
             } else {
                 vec![format!("/proc/{}", process.pid)]
             };
@@ -131,13 +138,19 @@ impl Processes {
     }
 }
 
+fn cut(path: &str, total: u64) -> Why {
+    Why { reason: Reason::Cut, path: path.to_owned(), detail: format!("{total} entries") }
+}
+
 /// The task, if it is in state D in one of the functions.
 fn stuck_task(host: &Host<'_>, task: &str, logs: &[LogWindow]) -> Result<Option<StuckTask>, Why> {
-    let Some((pid, name)) =
-        host.text(&format!("{task}/stat"), SMALL).value().and_then(|stat| uninterruptible(stat))
-    else {
-        return Ok(None);
+    let stat = match host.text(&format!("{task}/stat"), SMALL) {
+        Fact::Known { value, .. } => value,
+        // It ended while we looked.
+        Fact::Absent { .. } => return Ok(None),
+        Fact::Unknown { why } => return Err(why),
     };
+    let Some((pid, name)) = uninterruptible(&stat) else { return Ok(None) };
     let path = format!("{task}/stack");
     let stack = match host.text(&path, SMALL) {
         Fact::Known { value, .. } => value,

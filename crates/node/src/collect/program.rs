@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kernmend_core::document::snapshot::{Origin, Program, Programs};
-use kernmend_core::document::{Fact, Reason, Why};
+use kernmend_core::document::{Digest, Fact, Reason, Why};
 use kernmend_core::program::{Component, classify, parse_version_output, version_of};
 
 use super::SMALL;
@@ -15,7 +15,7 @@ use crate::host::{Answer, Host, Kind, Known, Listing, Want};
 
 /// Folders that hold programs, of distributions and of those who install beside them. A file that is found in several is
 /// called by the first.
-const PLACES: &[&str] = &[
+pub(crate) const PLACES: &[&str] = &[
     "/home/kubernetes/bin",
     "/opt/bin",
     "/opt/containerd/bin",
@@ -38,10 +38,10 @@ const PLACES: &[&str] = &[
 ];
 
 /// Folders of which each subfolder is one installation with a `bin` of its own.
-const INSTALLATIONS: &[&str] = &["/var/lib/rancher/k3s/data", "/var/lib/rancher/rke2/data"];
+pub(crate) const INSTALLATIONS: &[&str] = &["/var/lib/rancher/k3s/data", "/var/lib/rancher/rke2/data"];
 
 /// Where a runtime's configuration names the binary that it calls.
-const CONFIGURATIONS: &[&str] =
+pub(crate) const CONFIGURATIONS: &[&str] =
     &["/etc/containerd/config.toml", "/etc/crio/crio.conf", "/etc/docker/daemon.json"];
 
 /// Entries of one folder of programs.
@@ -49,6 +49,9 @@ const MAX_ENTRIES: usize = 20_000;
 
 /// Longer than any program of this kind; a kubelet has 150 MB.
 const MAX_PROGRAM: u64 = 1 << 30;
+
+/// Bytes that are read of all programs together; a node with several versions of all of them has 1 GiB.
+const MAX_PROGRAMS: u64 = 2 << 30;
 
 /// What `--version` prints, and how long it may take on a node that is short of everything.
 const MAX_VERSION_OUTPUT: usize = 64 * 1024;
@@ -87,9 +90,16 @@ pub(super) fn collect(host: &Host<'_>, processes: &Processes) -> Programs {
             answer => gaps.extend(answer.obstacle(&path)),
         }
     }
-    let running = copies.into_iter().map(|(path, processes)| program(host, path, processes, false));
-    let gone = replaced.into_iter().map(|(path, processes)| program(host, path, processes, true));
-    let mut found: Vec<Program> = running.chain(gone).collect();
+    // Those that run first: of others there can be any number.
+    let gone = replaced.into_iter().map(|(path, processes)| (path, processes, true));
+    let copies = copies.into_iter().map(|(path, processes)| (path, processes, false));
+    let mut all: Vec<_> = gone.chain(copies).collect();
+    all.sort_by_key(|(_, processes, _)| processes.is_empty());
+    let mut left = MAX_PROGRAMS;
+    let mut found: Vec<Program> = Vec::new();
+    for (path, processes, replaced) in all {
+        found.push(program(host, path, processes, replaced, &mut left));
+    }
     found.sort_by(|a, b| (&a.path, a.replaced).cmp(&(&b.path, b.replaced)));
     Programs { found, gaps }
 }
@@ -101,6 +111,7 @@ fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
         let answer = host.list(installation, Want::Directories, MAX_ENTRIES);
         gaps.extend(answer.obstacle(installation));
         let names = answer.got();
+        gaps.extend(names.as_ref().filter(|listing| listing.cut).map(|listing| cut(installation, listing)));
         places.extend(
             names.iter().flat_map(Listing::iter).map(|(name, _)| format!("{installation}/{name}/bin")),
         );
@@ -111,7 +122,7 @@ fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
         gaps.extend(answer.obstacle(&place));
         let Answer::Got(listing) = answer else { continue };
         if listing.cut {
-            gaps.push(Why { reason: Reason::Cut, path: place.clone(), detail: listing.total.to_string() });
+            gaps.push(cut(&place, &listing));
         }
         let programs =
             listing.iter().filter(|(name, kind)| *kind != Kind::Directory && name_of(name).is_some());
@@ -121,11 +132,18 @@ fn on_disk(host: &Host<'_>, gaps: &mut Vec<Why>) -> Vec<String> {
         let answer = host.read(path, SMALL);
         gaps.extend(answer.obstacle(path));
         if let Answer::Got(content) = answer {
+            if content.cut {
+                gaps.push(Why { reason: Reason::Cut, path: (*path).to_owned(), detail: String::new() });
+            }
             paths.extend(configured_paths(&content.text()).into_iter().map(|path| (false, path)));
         }
     }
     paths.sort_by_key(|(is_link, _)| *is_link);
     paths.into_iter().map(|(_, path)| path).collect()
+}
+
+fn cut(path: &str, listing: &Listing) -> Why {
+    Why { reason: Reason::Cut, path: path.to_owned(), detail: format!("{} entries", listing.total) }
 }
 
 /// Whether a word is the absolute path of a known program.
@@ -140,14 +158,19 @@ fn configured_paths(text: &str) -> Vec<String> {
     quoted.filter(|path| names_program(path)).map(str::to_owned).collect()
 }
 
-fn program(host: &Host<'_>, path: String, processes: Vec<u32>, replaced: bool) -> Program {
+fn program(host: &Host<'_>, path: String, processes: Vec<u32>, replaced: bool, left: &mut u64) -> Program {
     // A file that was replaced is still there for the process that runs it; and one that runs in a container can have a
     // path that is another's here.
     let readable = match processes.first() {
         Some(pid) if host.origin() == Origin::Live => format!("/proc/{pid}/exe"),
         _ => path.clone(),
     };
-    let scan = host.markers(&readable, MAX_PROGRAM).fact(&path);
+    let scan = if *left == 0 {
+        Fact::unknown(Reason::Cut, &path, format!("programs have more than {MAX_PROGRAMS} bytes"))
+    } else {
+        host.markers(&readable, MAX_PROGRAM.min(*left)).fact(&path)
+    };
+    *left = left.saturating_sub(scan.value().map_or(0, |scan| scan.bytes));
     let version = match &scan {
         Fact::Known { value, .. } => version(host, &path, value, replaced),
         _ => scan.clone().map(|_| String::new()),
@@ -155,9 +178,7 @@ fn program(host: &Host<'_>, path: String, processes: Vec<u32>, replaced: bool) -
     let classify = |scan: MarkerScan| classify(&scan.content, &path, version.value().map(String::as_str));
     Program {
         name: name_of(&path).unwrap_or_default().to_owned(),
-        digest: scan
-            .clone()
-            .parse(|scan| scan.digest.clone().ok_or_else(|| format!("longer than {MAX_PROGRAM} bytes"))),
+        digest: digest(&scan),
         tags: scan
             .value()
             .and_then(|scan| scan.content.build_info.as_ref())
@@ -167,6 +188,19 @@ fn program(host: &Host<'_>, path: String, processes: Vec<u32>, replaced: bool) -
         path,
         processes,
         replaced,
+    }
+}
+
+fn digest(scan: &Fact<MarkerScan>) -> Fact<Digest> {
+    match scan {
+        Fact::Known { value: MarkerScan { digest: None, bytes, .. }, from } => {
+            Fact::unknown(Reason::Cut, from, format!("longer than {bytes} bytes"))
+        }
+        Fact::Known { value: MarkerScan { digest: Some(digest), .. }, from } => {
+            Fact::known(digest.clone(), from)
+        }
+        Fact::Absent { from } => Fact::Absent { from: from.clone() },
+        Fact::Unknown { why } => Fact::Unknown { why: why.clone() },
     }
 }
 

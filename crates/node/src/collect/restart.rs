@@ -4,6 +4,7 @@
 use kernmend_core::document::snapshot::{Distribution, Restart};
 use kernmend_core::document::{Fact, Reason};
 
+use super::first_told;
 use super::process::Processes;
 use crate::host::{Answer, Host, Kind, Want};
 
@@ -22,35 +23,38 @@ pub(super) fn collect(host: &Host<'_>, distribution: &Fact<Distribution>, proces
 }
 
 fn installed_kernels(host: &Host<'_>) -> Fact<Vec<String>> {
-    let mut first = None;
-    for dir in MODULES {
-        match host.list(dir, Want::All, MAX_KERNELS) {
-            Answer::Got(listing) => {
-                let has_index =
-                    |name: &&str| host.identity(&format!("{dir}/{name}/modules.dep")).got().is_some();
-                let mut kernels: Vec<String> = listing
-                    .iter()
-                    .filter(|(_, kind)| matches!(kind, Kind::Directory | Kind::Untold))
-                    .map(|(name, _)| name)
-                    .filter(has_index)
-                    .map(str::to_owned)
-                    .collect();
-                kernels.sort();
-                return Fact::known(kernels, dir);
-            }
-            answer => {
-                first.get_or_insert(answer.map(|_| Vec::new()).fact(dir));
-            }
+    first_told(MODULES.map(|dir| kernels_in(host, dir)))
+}
+
+fn kernels_in(host: &Host<'_>, dir: &str) -> Fact<Vec<String>> {
+    let listing = match host.list(dir, Want::All, MAX_KERNELS) {
+        Answer::Got(listing) if listing.cut => {
+            return Fact::unknown(Reason::Cut, dir, format!("{} entries", listing.total));
+        }
+        Answer::Got(listing) => listing,
+        answer => return answer.map(|_| Vec::new()).fact(dir),
+    };
+    let mut kernels = Vec::new();
+    let folders = listing.iter().filter(|(_, kind)| matches!(kind, Kind::Directory | Kind::Untold));
+    for (name, _) in folders {
+        let index = format!("{dir}/{name}/modules.dep");
+        match host.identity(&index) {
+            Answer::Got(_) => kernels.push(name.to_owned()),
+            answer @ Answer::Failed(_) => return answer.map(|_| Vec::new()).fact(&index),
+            Answer::Absent | Answer::NotCaptured => {}
         }
     }
-    first.unwrap_or_else(|| Fact::unknown(Reason::NotTold, MODULES[0], ""))
+    kernels.sort();
+    Fact::known(kernels, dir)
 }
 
 /// Debian and Ubuntu leave a file when a package asks for a reboot; others have no such sign.
 fn reboot_required(host: &Host<'_>, distribution: &Fact<Distribution>) -> Fact<bool> {
     const PATH: &str = "/run/reboot-required";
-    let Some(distribution) = distribution.value() else {
-        return Fact::unknown(Reason::NotTold, PATH, "");
+    let distribution = match distribution {
+        Fact::Known { value, .. } => value,
+        Fact::Absent { .. } => return Fact::unknown(Reason::NotTold, PATH, ""),
+        Fact::Unknown { why } => return Fact::Unknown { why: why.clone() },
     };
     let names = distribution.id_like.iter().chain([&distribution.id]);
     if !names.into_iter().any(|name| matches!(name.as_str(), "debian" | "ubuntu")) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kernmend_core::document::Fact;
 use kernmend_core::format::kernel::memory_totals;
 
-use super::{LARGE, SMALL};
+use super::{LARGE, SMALL, first_told};
 use crate::host::Host;
 
 /// The limits that the faults of container nodes run into, by their sysctl name.
@@ -28,10 +28,7 @@ const LIMITS: &[&str] = &[
 
 pub(super) fn hostname(host: &Host<'_>) -> Fact<String> {
     let trimmed = |path| host.text(path, SMALL).map(|text| text.trim().to_owned());
-    match trimmed("/proc/sys/kernel/hostname") {
-        known @ Fact::Known { .. } => known,
-        _ => trimmed("/etc/hostname"),
-    }
+    first_told(["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().map(trimmed))
 }
 
 pub(super) fn memory(host: &Host<'_>) -> Fact<BTreeMap<String, u64>> {

@@ -80,8 +80,12 @@ pub(super) fn why(errno: Errno, path: &str) -> Why {
         _ => Reason::ReadFailed,
     };
     let said = std::io::Error::from(errno).to_string();
-    // The number says nothing that the words don't.
-    let detail = said.split(" (os error").next().unwrap_or_default().to_owned();
+    let detail = match reason {
+        // The system's words for it speak of connections.
+        Reason::DeadlineExceeded => String::new(),
+        // The number says nothing that the words don't.
+        _ => said.split(" (os error").next().unwrap_or_default().to_owned(),
+    };
     Why { reason, path: path.to_owned(), detail }
 }
 
@@ -91,16 +95,21 @@ pub(super) fn errno_of(error: &std::io::Error) -> Errno {
 }
 
 /// Errors of the system are written as their number on Linux.
-mod errno {
+pub(super) mod errno {
     use rustix::io::Errno;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-    pub(super) fn serialize<S: Serializer>(errno: &Errno, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        errno: &Errno,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         errno.raw_os_error().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Errno, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Errno, D::Error> {
         let number = i32::deserialize(deserializer)?;
         // Linux has fewer than 4,096 (`MAX_ERRNO`); another number was not written by us.
         if (1..4096).contains(&number) {

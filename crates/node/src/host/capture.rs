@@ -13,24 +13,30 @@ use std::io::{self, Read, Write};
 
 use kernmend_core::document::snapshot::Origin;
 use serde::{Deserialize, Serialize};
+use tar::Entry;
 
 use super::answer::Answer;
+use super::archive::{Members, Metered, ReadArchiveError};
 use super::request::{Reply, Request};
 
 /// The format. Within a major, kinds of answers are only added.
 const SCHEMA: &str = "kernmend/capture/1";
 
 /// The first member.
-const HEADER: &str = "kernmend-capture.json";
+pub(super) const HEADER: &str = "kernmend-capture.json";
 
 /// Answers of one member: small enough to be held, large enough to compress well.
 const MEMBER: usize = 1 << 20;
 
-/// What a capture may hold when it is read: a node with 65,535 cgroups makes 15 MB.
-const MAX_BYTES: u64 = 96 << 20;
+/// What a capture may hold, each answer with what it costs to hold it: a node with 65,535 cgroups makes 30 MB.
+const MAX_BYTES: u64 = 128 << 20;
+
+/// What an answer costs beside its own length when it is held: the smallest ones must not make a capture of this size
+/// take many times as much.
+const HELD: u64 = 160;
 
 /// The line of a long listing can be long, but not longer than a member that holds nothing else.
-const MAX_MEMBER: u64 = 64 << 20;
+const MAX_MEMBER: u64 = 48 << 20;
 
 /// The header of a capture.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,10 +48,10 @@ struct Header {
 }
 
 /// A question and its answer.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Line<'a> {
     ask: std::borrow::Cow<'a, str>,
-    reply: Reply,
+    reply: &'a Reply,
 }
 
 /// Why a capture could not be written.
@@ -53,37 +59,13 @@ struct Line<'a> {
 #[error("write the capture")]
 pub struct CaptureError(#[source] pub io::Error);
 
-/// Why a file can't be read as a capture.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadCaptureError {
-    /// It isn't a capture: its first member is another.
-    #[error("this is not a capture of kernmend: it doesn't start with `{HEADER}`")]
-    NotACapture,
-    /// It is one of another major version.
-    #[error("this is a `{found}`, and this version reads `{SCHEMA}`")]
-    Schema {
-        /// The schema that it names.
-        found: String,
-    },
-    /// It is damaged.
-    #[error("the capture is damaged at `{member}`")]
-    Damaged {
-        /// The member of the archive.
-        member: String,
-        /// What is wrong.
-        #[source]
-        source: io::Error,
-    },
-    /// It is larger than any capture of a machine.
-    #[error("the capture holds more than {MAX_BYTES} bytes")]
-    TooLarge,
-}
-
 /// Writes answers as they come.
 pub(super) struct Recorder<'a> {
     tar: tar::Builder<zstd::stream::write::Encoder<'static, Box<dyn Write + 'a>>>,
     buffer: Vec<u8>,
     members: u32,
+    /// What a reader accepts beyond what was written.
+    left: u64,
     /// The first thing that went wrong; what follows is not written.
     failed: Option<io::Error>,
 }
@@ -93,8 +75,13 @@ impl<'a> Recorder<'a> {
         const LEVEL: i32 = 3;
         let file: Box<dyn Write + 'a> = Box::new(file);
         let encoder = zstd::stream::write::Encoder::new(file, LEVEL).map_err(CaptureError)?;
-        let mut recorder =
-            Self { tar: tar::Builder::new(encoder), buffer: Vec::new(), members: 0, failed: None };
+        let mut recorder = Self {
+            tar: tar::Builder::new(encoder),
+            buffer: Vec::new(),
+            members: 0,
+            left: MAX_BYTES,
+            failed: None,
+        };
         let header = Header {
             schema: SCHEMA.to_owned(),
             tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -110,13 +97,18 @@ impl<'a> Recorder<'a> {
         if self.failed.is_some() {
             return;
         }
-        let line = Line { ask: request.key().into(), reply: reply.clone() };
-        let written = serde_json::to_writer(&mut self.buffer, &line);
+        self.failed = self.write(request, reply).err();
+    }
+
+    fn write(&mut self, request: &Request, reply: &Reply) -> io::Result<()> {
+        let start = self.buffer.len();
+        serde_json::to_writer(&mut self.buffer, &Line { ask: request.key().into(), reply })?;
         self.buffer.push(b'\n');
-        let written = written
-            .map_err(io::Error::from)
-            .and_then(|()| if self.buffer.len() >= MEMBER { self.flush() } else { Ok(()) });
-        self.failed = written.err();
+        let len = (self.buffer.len() - start) as u64;
+        // What can't be read again is better not written.
+        let left = self.left.checked_sub(len + HELD).filter(|_| len <= MAX_MEMBER - MEMBER as u64);
+        self.left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        if self.buffer.len() >= MEMBER { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -158,29 +150,17 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub(super) fn read(file: impl Read) -> Result<Self, ReadCaptureError> {
-        let damaged = |member: &str| {
-            let member = member.to_owned();
-            move |source| ReadCaptureError::Damaged { member, source }
-        };
-        let decoder = zstd::stream::read::Decoder::new(file).map_err(damaged("the first bytes"))?;
-        let mut archive = tar::Archive::new(decoder);
-        let mut header: Option<Header> = None;
-        let mut answers: BTreeMap<String, VecDeque<Box<str>>> = BTreeMap::new();
+    /// Reads the answers that follow the header, which is the first member.
+    pub(super) fn read<'a, 'b>(
+        mut header: Entry<'a, Metered<'b>>,
+        members: &mut Members<'a, 'b>,
+    ) -> Result<Self, ReadArchiveError> {
         let mut left = MAX_BYTES;
-        for member in archive.entries().map_err(damaged("the first bytes"))? {
-            let mut member = member.map_err(damaged("a member's head"))?;
+        let header = Self::header(&text(&mut header, members, &mut left)?)?;
+        let mut answers: BTreeMap<String, VecDeque<Box<str>>> = BTreeMap::new();
+        while let Some(mut member) = members.next()? {
+            let text = text(&mut member, members, &mut left)?;
             let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
-            if member.size() > left.min(MAX_MEMBER) {
-                return Err(ReadCaptureError::TooLarge);
-            }
-            left -= member.size();
-            let mut text = String::new();
-            member.read_to_string(&mut text).map_err(damaged(&name))?;
-            if header.is_none() {
-                header = Some(Self::header(&name, &text)?);
-                continue;
-            }
             if !name.starts_with("answers/") {
                 continue;
             }
@@ -193,28 +173,30 @@ impl Recording {
                     reply: &'a serde_json::value::RawValue,
                 }
                 let asked: Asked<'_> =
-                    serde_json::from_str(line).map_err(|error| damaged(&name)(io::Error::from(error)))?;
+                    serde_json::from_str(line).map_err(|error| members.failure(&name, error.into()))?;
+                if left < HELD {
+                    return Err(ReadArchiveError::TooLarge { bytes: MAX_BYTES });
+                }
+                left -= HELD;
                 let known = answers.entry(asked.ask.into_owned()).or_default();
                 known.push_back(asked.reply.get().into());
             }
         }
-        let header = header.ok_or(ReadCaptureError::NotACapture)?;
         Ok(Self { origin: header.origin, answers: RefCell::new(answers) })
     }
 
-    fn header(name: &str, text: &str) -> Result<Header, ReadCaptureError> {
+    fn header(text: &str) -> Result<Header, ReadArchiveError> {
         #[derive(Deserialize)]
         struct Envelope {
             schema: String,
         }
-        if name != HEADER {
-            return Err(ReadCaptureError::NotACapture);
-        }
-        let damaged =
-            |error| ReadCaptureError::Damaged { member: HEADER.to_owned(), source: io::Error::from(error) };
+        let damaged = |error: serde_json::Error| ReadArchiveError::Damaged {
+            member: HEADER.to_owned(),
+            source: error.into(),
+        };
         let envelope: Envelope = serde_json::from_str(text).map_err(damaged)?;
         if envelope.schema != SCHEMA {
-            return Err(ReadCaptureError::Schema { found: envelope.schema });
+            return Err(ReadArchiveError::Schema { found: envelope.schema, expected: SCHEMA });
         }
         serde_json::from_str(text).map_err(damaged)
     }
@@ -234,10 +216,31 @@ impl Recording {
     }
 }
 
+/// A whole member as text.
+fn text(
+    member: &mut Entry<'_, Metered<'_>>,
+    members: &Members<'_, '_>,
+    left: &mut u64,
+) -> Result<String, ReadArchiveError> {
+    let name = String::from_utf8_lossy(&member.path_bytes()).into_owned();
+    let size = member.size();
+    if size > (*left).min(MAX_MEMBER) {
+        return Err(ReadArchiveError::TooLarge { bytes: MAX_BYTES - *left + size });
+    }
+    *left -= size;
+    let mut text = String::new();
+    member.read_to_string(&mut text).map_err(|error| members.failure(&name, error))?;
+    if (text.len() as u64) < size {
+        return Err(members.failure(&name, io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::answer::Content;
+    use crate::host::archive::{Archive, Opened};
 
     fn read(path: &str) -> Request {
         Request::Read { path: path.to_owned(), max: 100 }
@@ -265,7 +268,7 @@ mod tests {
     #[test]
     fn answers_come_back_in_the_order_in_which_they_were_given() {
         let file = record(&[("/a", "one"), ("/b", "other"), ("/a", "two")]);
-        let recording = Recording::read(&file[..]).unwrap();
+        let recording = open(&file).unwrap();
         assert_eq!(recording.origin, Origin::Live);
         let answer = |path| text_of(recording.answer(&read(path)));
         assert_eq!([answer("/a"), answer("/a"), answer("/a")], ["one", "two", "two"]);
@@ -273,18 +276,18 @@ mod tests {
         assert_eq!(answer("/c"), "Content(NotCaptured)");
     }
 
+    fn open(file: &[u8]) -> Result<Recording, ReadArchiveError> {
+        match Archive::open(file)? {
+            Opened::Recording(recording) => Ok(recording),
+            Opened::Archive(_) => panic!("this is no capture"),
+        }
+    }
+
     #[test]
-    fn what_is_no_capture_is_named_as_that() {
-        let error =
-            |bytes: &[u8]| Recording::read(bytes).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(
-            error(b"").starts_with("the capture is damaged") || error(b"").contains("not a capture"),
-            "{}",
-            error(b"")
-        );
-        assert!(error(b"PK\x03\x04 zip").contains("damaged"), "{}", error(b"PK\x03\x04 zip"));
+    fn a_capture_that_can_t_be_read_is_named_as_that() {
+        let error = |bytes: &[u8]| open(bytes).err().map(|error| error.to_string()).unwrap_or_default();
         let whole = record(&[("/a", &"x".repeat(5000))]);
-        assert!(error(&whole[..whole.len() / 2]).contains("damaged"), "{}", error(&whole[..whole.len() / 2]));
+        assert!(error(&whole[..whole.len() / 2]).contains("cut off"), "{}", error(&whole[..whole.len() / 2]));
         let other = |schema: &str| {
             let mut tar = tar::Builder::new(zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap());
             let text = format!("{{\"schema\": \"{schema}\"}}");

@@ -2,7 +2,7 @@
 //! done by its deadline is ended and left behind.
 
 use std::io::{self, Read};
-use std::process::{ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -68,11 +68,31 @@ pub(super) fn run(known: &Known, max: usize, deadline: Duration) -> Answer<Conte
     };
     let stdout = child.stdout.take().expect("standard output was asked for");
     let content = read_bounded(Deadline::new(stdout, deadline), max);
+    // One that failed and said nothing is no empty output: the journal is silent to those who may not read it.
+    if content.as_ref().is_ok_and(|content| content.bytes.is_empty()) && failed(&mut child) {
+        return Answer::Failed(Errno::IO);
+    }
     // It may still be running, or writing to a pipe that nobody reads: what is beyond the bounds isn't wanted. It is not
     // waited for, since one that the kernel holds would hold us too.
     let _ = child.kill();
     let _ = child.try_wait();
     content.into()
+}
+
+/// Whether a command that has closed its output fails. One that goes on without output is not waited for.
+fn failed(child: &mut Child) -> bool {
+    const TRIES: u32 = 50;
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 0..TRIES {
+        match child.try_wait() {
+            Ok(None) => std::thread::sleep(PAUSE),
+            Ok(Some(status)) => return !status.success(),
+            Err(_) => break,
+        }
+    }
+    let _ = child.kill();
+    let _ = child.try_wait();
+    true
 }
 
 /// A pipe from a child, until the time is up.

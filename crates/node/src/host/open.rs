@@ -43,8 +43,8 @@ pub(super) fn open(root: &OwnedFd, path: &str, flags: OFlags, origin: Origin) ->
     let relative = relative(path);
     match origin {
         Origin::Live => rustix::fs::openat(root, relative, flags, Mode::empty()),
-        // A text has no files of its own; what isn't the live machine is never followed outside.
-        Origin::Directory | Origin::Text => {
+        // Neither a text nor an archive has files of its own; what isn't the live machine is never followed outside.
+        Origin::Directory | Origin::Archive | Origin::Text => {
             let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
             match rustix::fs::openat2(root, relative, flags, Mode::empty(), resolve) {
                 // A kernel before 5.6 has no openat2, and a seccomp filter that doesn't know it says EPERM.

@@ -3,6 +3,8 @@
 
 use std::io::Read;
 
+use kernmend_core::format::kernel::arguments;
+
 use super::answer::Content;
 use crate::collect::{OPTIONS, names_program};
 
@@ -17,22 +19,33 @@ pub(super) fn project(path: &str, content: Content) -> Content {
         path if path.ends_with("/mounts") && path.starts_with("/proc/") => lines(&content, |line| {
             line.split_whitespace().nth(2)?.starts_with("cgroup").then(|| line.to_owned())
         }),
-        // Registries' credentials stand in these.
-        "/etc/containerd/config.toml" | "/etc/crio/crio.conf" | "/etc/docker/daemon.json" => {
-            lines(&content, |line| {
-                let programs: Vec<&str> =
-                    line.split('"').skip(1).step_by(2).filter(|word| names_program(word)).collect();
-                let comment = line.trim_start().starts_with('#');
-                (!programs.is_empty() && !comment)
-                    .then(|| programs.iter().map(|path| format!("\"{path}\"")).collect())
-            })
-        }
+        path if RUNTIMES.contains(&path) => lines(&content, |line| {
+            let words = line.split(['"', '\'']).skip(1).step_by(2);
+            let programs: Vec<String> =
+                words.filter(|word| names_program(word)).map(|path| format!("\"{path}\"")).collect();
+            let comment = line.trim_start().starts_with('#');
+            (!programs.is_empty() && !comment).then(|| programs.concat())
+        }),
         "/proc/config.gz" => options(&decompress(&content)),
-        path if path.ends_with("/.config") || path.contains("/config-") || path.ends_with("/config") => {
-            options(&content)
-        }
+        path if is_configuration(path) => options(&content),
         _ => content,
     }
+}
+
+/// Configurations of runtimes: credentials of registries stand in these.
+const RUNTIMES: [&str; 3] = ["/etc/containerd/config.toml", "/etc/crio/crio.conf", "/etc/docker/daemon.json"];
+
+/// Whether a path is one where a kernel's build configuration can be.
+fn is_configuration(path: &str) -> bool {
+    path == "/proc/config.gz"
+        || path.ends_with("/.config")
+        || path.contains("/config-")
+        || path.ends_with("/config")
+}
+
+/// Whether of a file only known words are kept: names of programs, or of build options.
+pub(super) fn is_projected(path: &str) -> bool {
+    RUNTIMES.contains(&path) || is_configuration(path)
 }
 
 /// The lines for which `keep` gives something, as it gives it.
@@ -46,13 +59,16 @@ fn lines(content: &Content, keep: impl Fn(&str) -> Option<String>) -> Content {
     Content { bytes, cut: content.cut }
 }
 
-/// Boot arguments with the values of those masked whose name says that they are secret.
+/// Boot arguments with the values of those masked that are secret: by their name, or by what they hold.
 fn mask_arguments(line: &str) -> String {
-    let mask = |argument: &str| match argument.split_once('=') {
-        Some((name, _)) if is_secret(name) => format!("{name}=***"),
-        _ => argument.to_owned(),
+    let mask = |argument: String| match argument.split_once('=') {
+        // `talos.config=https://host/?token=…` and `inst.ks=https://user:password@host/`.
+        Some((name, value)) if is_secret(name) || is_secret(value) || value.contains('@') => {
+            format!("{name}=***")
+        }
+        _ => argument,
     };
-    line.split(' ').map(mask).collect::<Vec<_>>().join(" ")
+    arguments(line).into_iter().map(mask).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the name of a setting says that its value is secret.
@@ -95,14 +111,19 @@ mod tests {
             "ro rd.luks.key=*** password=*** quiet cgroup.memory=nokmem\n",
         );
         check(
+            "/proc/cmdline",
+            "a.password=\"hunter 2\" ks=https://me:hunter2@host/x\tb=https://host/?token=hunter2 x=\"y z\"",
+            "a.password=*** ks=*** b=*** x=\"y z\"\n",
+        );
+        check(
             "/proc/1/mounts",
             "//nas/x /mnt cifs rw,password=hunter2 0 0\ncgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n",
             "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n",
         );
         check(
             "/etc/containerd/config.toml",
-            "[plugins.auth]\n  password = \"hunter2\"\n  BinaryName = \"/opt/bin/runc\"\n# \"/old/runc\"\n",
-            "\"/opt/bin/runc\"\n",
+            "[plugins.auth]\n  password = \"hunter2\"\n  BinaryName = \"/opt/bin/runc\"\n# \"/old/runc\"\nx = '/b/crun'\n",
+            "\"/opt/bin/runc\"\n\"/b/crun\"\n",
         );
         check("/boot/config-5.10", "CONFIG_SLUB=y\nCONFIG_SYSTEM_TRUSTED_KEYS=\"x\"\n", "CONFIG_SLUB=y\n");
         check("/etc/os-release", "ID=debian\n", "ID=debian\n");

@@ -1,18 +1,21 @@
 //! What a machine can be asked, and what comes back, as data: the same question is answered by a root that is read
 //! directly, by a child process that may be abandoned, by a capture, or by an archive.
 
+use std::borrow::Cow;
+use std::ops::Deref;
 use std::time::Duration;
 
 use kernmend_core::knowledge::signal::SignalSet;
 use kernmend_core::scan::{Clock, Scan};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, Content, errno_of};
-use super::command::{self, Known};
+use super::answer::{Answer, Content};
+use super::command::Known;
 use super::listing::{Listing, Want};
-use super::markers::{self, MarkerScan};
+use super::markers::MarkerScan;
 use super::projection;
-use super::root::Root;
+use super::tree::Tree;
 use super::window::{self, Log, WindowReading};
 
 /// A question.
@@ -40,6 +43,26 @@ pub(super) enum Reply {
     Markers(Answer<MarkerScan>),
 }
 
+impl Reply {
+    /// The error that came back instead of an answer.
+    pub(super) fn errno(&self) -> Option<Errno> {
+        fn of<T>(answer: &Answer<T>) -> Option<Errno> {
+            match answer {
+                Answer::Failed(errno) => Some(*errno),
+                Answer::Got(_) | Answer::Absent | Answer::NotCaptured => None,
+            }
+        }
+        match self {
+            Self::Content(answer) => of(answer),
+            Self::Link(answer) => of(answer),
+            Self::Identity(answer) => of(answer),
+            Self::Listing(answer) => of(answer),
+            Self::Window(answer) => of(answer),
+            Self::Markers(answer) => of(answer),
+        }
+    }
+}
+
 /// A stretch of a log: what was read, and the signals in it. The text itself is kept nowhere.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Window {
@@ -64,16 +87,17 @@ impl Request {
         }
     }
 
-    /// The path that is asked about, where it is one.
-    pub(super) fn path(&self) -> Option<&str> {
+    /// What is asked about: a path, or the program that is run.
+    pub(super) fn subject(&self) -> Cow<'_, str> {
+        let program = |known: &Known| known.argv().swap_remove(0).into();
         match self {
             Self::Read { path, .. }
             | Self::Link { path }
             | Self::Identity { path }
             | Self::List { path, .. }
-            | Self::Markers { path, .. } => Some(path),
-            Self::Window { log, .. } => log.path(),
-            Self::Command { .. } => None,
+            | Self::Markers { path, .. } => path.into(),
+            Self::Window { log: Log::Command(known), .. } | Self::Command { known, .. } => program(known),
+            Self::Window { log, .. } => log.name().into(),
         }
     }
 
@@ -82,32 +106,26 @@ impl Request {
         matches!(self, Self::Window { .. } | Self::Markers { .. } | Self::Command { .. })
     }
 
-    /// Asks a root directly.
-    pub(super) fn answer(&self, root: &Root, signals: &SignalSet) -> Reply {
+    /// Asks a tree directly. The signals are looked at for a log only, so that they can be read as late as that.
+    pub(super) fn answer(&self, tree: &impl Tree, signals: &impl Deref<Target = SignalSet>) -> Reply {
         match self {
             Self::Read { path, max } => {
-                Reply::Content(root.read(path, *max).map(|content| projection::project(path, content)))
+                Reply::Content(tree.read(path, *max).map(|content| projection::project(path, content)))
             }
-            Self::Link { path } => Reply::Link(root.link(path)),
-            Self::Identity { path } => Reply::Identity(root.identity(path)),
-            Self::List { path, want, max } => Reply::Listing(root.list(path, *want, *max)),
+            Self::Link { path } => Reply::Link(tree.link(path)),
+            Self::Identity { path } => Reply::Identity(tree.identity(path)),
+            Self::List { path, want, max } => Reply::Listing(tree.list(path, *want, *max)),
             Self::Window { log, newest, booted_at, collected_at } => {
                 let clock = Clock {
                     booted_at_unix_ms: *booted_at,
                     collected_at_unix_ms: *collected_at,
-                    zone: zone(root),
+                    zone: zone(tree),
                 };
-                Reply::Window(window::read(root, log, *newest, clock, signals))
+                Reply::Window(window::read(tree, log, *newest, clock, signals))
             }
-            Self::Markers { path, max } => Reply::Markers(match root.open_file(path) {
-                Ok(file) => match markers::scan(&mut &file, *max) {
-                    Ok(scan) => Answer::Got(scan),
-                    Err(error) => Answer::Failed(errno_of(&error.source)),
-                },
-                Err(errno) => root.missing(path, errno),
-            }),
+            Self::Markers { path, max } => Reply::Markers(tree.markers(path, *max)),
             Self::Command { known, max, deadline_ms } => {
-                Reply::Content(root.command(known, *max, Duration::from_millis(*deadline_ms)))
+                Reply::Content(tree.command(known, *max, Duration::from_millis(*deadline_ms)))
             }
         }
     }
@@ -128,20 +146,10 @@ impl Request {
     }
 }
 
-impl Root {
-    /// Runs a known command; only a live machine has commands.
-    fn command(&self, known: &Known, max: usize, deadline: Duration) -> Answer<Content> {
-        match self.origin {
-            kernmend_core::document::snapshot::Origin::Live => command::run(known, max, deadline),
-            _ => Answer::NotCaptured,
-        }
-    }
-}
-
 /// The zone of the stamps in the node's logs.
-fn zone(root: &Root) -> jiff::tz::TimeZone {
+fn zone(tree: &impl Tree) -> jiff::tz::TimeZone {
     const MAX_ZONE: usize = 64 * 1024;
-    let file = root.read("/etc/localtime", MAX_ZONE).got();
+    let file = tree.read("/etc/localtime", MAX_ZONE).got();
     let zone = file.and_then(|content| jiff::tz::TimeZone::tzif("local", &content.bytes).ok());
     zone.unwrap_or(jiff::tz::TimeZone::UTC)
 }

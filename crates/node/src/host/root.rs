@@ -1,18 +1,23 @@
 //! A root that is read directly: the machine's own, or a directory that is laid out like one.
 
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use kernmend_core::document::snapshot::Origin;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
 use super::answer::{Answer, Content, errno_of};
+use super::command::{self, Known};
 use super::listing::{Listing, Want};
+use super::markers::{self, MarkerScan};
 use super::open::{self, OpenRootError};
 use super::sidecar::Sidecars;
+use super::tree::{Captured, Tree};
+use super::window::{self, KMSG, LogFile, MAX_LOG_DIR, Sink, WindowReading};
 
 /// Files of `/proc` and `/sys` say that they are empty and then aren't, so they are read until their end; this is the
 /// first buffer.
@@ -34,32 +39,10 @@ impl Root {
         Ok(root)
     }
 
-    pub(super) fn read(&self, path: &str, max: usize) -> Answer<Content> {
-        match self.open_file(path) {
-            Ok(file) => read_bounded(file, max).into(),
-            Err(errno) => self.missing(path, errno),
-        }
-    }
-
-    pub(super) fn link(&self, path: &str) -> Answer<String> {
-        self.got_or_missing(path, open::read_link(&self.fd, path, self.origin))
-    }
-
-    pub(super) fn identity(&self, path: &str) -> Answer<(u64, u64)> {
-        let stat =
-            open::open(&self.fd, path, OFlags::PATH, self.origin).and_then(|fd| rustix::fs::fstat(&fd));
-        self.got_or_missing(path, stat.map(|stat| (stat.st_dev, stat.st_ino)))
-    }
-
-    pub(super) fn list(&self, path: &str, want: Want, max: usize) -> Answer<Listing> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
-        match open::open(&self.fd, path, flags, self.origin) {
-            Ok(fd) => Listing::read(&fd, want, max).into(),
-            Err(errno) => match self.sidecars.listing(self, path, max) {
-                Some(listing) => Answer::Got(listing),
-                None => self.missing(path, errno),
-            },
-        }
+    /// The path of the root without links, where `/proc` tells it.
+    pub(super) fn real_path(&self) -> Option<String> {
+        let link = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        std::fs::read_link(link).ok()?.into_os_string().into_string().ok()
     }
 
     fn got_or_missing<T>(&self, path: &str, result: Result<T, Errno>) -> Answer<T> {
@@ -71,54 +54,114 @@ impl Root {
 
     /// Opens a regular file (or the kernel log) for reading.
     pub(super) fn open_file(&self, path: &str) -> Result<File, Errno> {
+        let regular = |fd: &OwnedFd| match FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) {
+            FileType::RegularFile => Ok(()),
+            FileType::Directory => Err(Errno::ISDIR),
+            FileType::CharacterDevice if self.origin == Origin::Live && path == KMSG => Ok(()),
+            _ => Err(Errno::INVAL),
+        };
+        // In somebody else's directory a device can stand in place of a file, and opening it can be an act: a watchdog
+        // starts, a tape is wound. On the machine these are the machine's own files.
+        if self.origin == Origin::Directory {
+            regular(&open::open(&self.fd, path, OFlags::PATH, self.origin)?)?;
+        }
         // A FIFO would wait for a writer, and a terminal could become ours.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = open::open(&self.fd, path, flags, self.origin)?;
-        match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
-            FileType::RegularFile => Ok(File::from(fd)),
-            FileType::Directory => Err(Errno::ISDIR),
-            FileType::CharacterDevice if self.origin == Origin::Live && path == "/dev/kmsg" => {
-                Ok(File::from(fd))
-            }
-            _ => Err(Errno::INVAL),
+        regular(&fd)?;
+        Ok(File::from(fd))
+    }
+}
+
+impl Tree for Root {
+    fn read(&self, path: &str, max: usize) -> Answer<Content> {
+        match self.open_file(path) {
+            Ok(file) => match read_bounded(file, max) {
+                // The process ended after its file was opened.
+                Err(Errno::SRCH) => Answer::Absent,
+                result => result.into(),
+            },
+            Err(errno) => self.missing(path, errno),
         }
     }
 
-    /// What an error on opening means: an absence is one only where the place is complete.
-    pub(super) fn missing<T>(&self, path: &str, errno: Errno) -> Answer<T> {
-        if !matches!(errno, Errno::NOENT | Errno::NOTDIR) {
-            return Answer::Failed(errno);
-        }
-        if let Some(errno) = self.sidecars.error(path) {
-            return Answer::Failed(errno);
-        }
-        if self.origin == Origin::Live || self.sidecars.lacks(self, path) || self.is_complete_around(path) {
-            Answer::Absent
-        } else {
-            Answer::NotCaptured
+    fn link(&self, path: &str) -> Answer<String> {
+        self.got_or_missing(path, open::read_link(&self.fd, path, self.origin))
+    }
+
+    fn identity(&self, path: &str) -> Answer<(u64, u64)> {
+        let stat =
+            open::open(&self.fd, path, OFlags::PATH, self.origin).and_then(|fd| rustix::fs::fstat(&fd));
+        self.got_or_missing(path, stat.map(|stat| (stat.st_dev, stat.st_ino)))
+    }
+
+    fn list(&self, path: &str, want: Want, max: usize) -> Answer<Listing> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
+        match open::open(&self.fd, path, flags, self.origin) {
+            Ok(fd) => Listing::read(&fd, want, max).into(),
+            Err(errno) => match self.sidecars.listing(self, path, max) {
+                Some(listing) if self.origin != Origin::Live => Answer::Got(listing),
+                _ => self.missing(path, errno),
+            },
         }
     }
 
-    /// Whether the nearest directory above `path` that is there can be taken for complete: it isn't the root itself,
-    /// the directory isn't a capture of selected files, and a kernel file system is the real one (a copy of `/proc` is
-    /// never all of it).
-    fn is_complete_around(&self, path: &str) -> bool {
-        if self.sidecars.partial() {
-            return false;
+    fn markers(&self, path: &str, max: u64) -> Answer<MarkerScan> {
+        match self.open_file(path) {
+            Ok(file) => match markers::scan(&mut &file, max) {
+                Ok(scan) => Answer::Got(scan),
+                Err(error) => Answer::Failed(errno_of(&error.source)),
+            },
+            Err(errno) => self.missing(path, errno),
         }
-        let kernel_file_system =
-            ["/proc/", "/sys/", "/dev/", "/run/"].iter().any(|top| path.starts_with(top));
-        let mut above = path;
-        while let Some((parent, _)) = above.rsplit_once('/') {
-            if parent.is_empty() {
-                return false;
-            }
-            if let Ok(fd) = open::open(&self.fd, parent, OFlags::PATH | OFlags::DIRECTORY, self.origin) {
-                return !kernel_file_system || open::is_kernel_file_system(&fd);
-            }
-            above = parent;
+    }
+
+    fn command(&self, known: &Known, max: usize, deadline: Duration) -> Answer<Content> {
+        match self.origin {
+            Origin::Live => command::run(known, max, deadline),
+            _ => Answer::NotCaptured,
         }
-        false
+    }
+
+    fn kmsg(&self, sink: Sink<'_>) -> Answer<WindowReading> {
+        match self.open_file(KMSG) {
+            Ok(file) => window::read_kmsg(file, sink),
+            Err(errno) => self.missing(KMSG, errno),
+        }
+    }
+
+    fn log_names(&self, dir: &str) -> Answer<Listing> {
+        self.list(dir, Want::All, MAX_LOG_DIR)
+    }
+
+    fn open_log(&self, path: &str) -> io::Result<Box<dyn LogFile + '_>> {
+        Ok(Box::new(window::FileOnDisk::open(self.open_file(path)?, path)?))
+    }
+
+    fn stand_in(&self, _log: &str) -> Option<String> {
+        None
+    }
+
+    fn has_whole_logs(&self) -> bool {
+        true
+    }
+
+    fn missing<T>(&self, path: &str, errno: Errno) -> Answer<T> {
+        match errno {
+            Errno::NOENT | Errno::NOTDIR if self.origin == Origin::Live => Answer::Absent,
+            _ => self.missing_beside(&self.sidecars, path, errno),
+        }
+    }
+}
+
+impl Captured for Root {
+    fn content(&self, path: &str, max: usize) -> Result<Content, Errno> {
+        read_bounded(self.open_file(path)?, max)
+    }
+
+    fn is_complete(&self, dir: &str, of_kernel: bool) -> Option<bool> {
+        let fd = open::open(&self.fd, dir, OFlags::PATH | OFlags::DIRECTORY, self.origin).ok()?;
+        Some(!of_kernel || open::is_kernel_file_system(&fd))
     }
 }
 
@@ -130,7 +173,7 @@ pub(super) fn read_bounded(mut file: impl Read, max: usize) -> Result<Content, E
         match file.read(&mut bytes[len..]) {
             Ok(0) => break,
             Ok(n) => len += n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(errno_of(&error)),
         }
         if len > max {

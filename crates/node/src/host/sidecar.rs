@@ -1,17 +1,19 @@
 //! The three sidecars of a captured root, which say what a plain tree can't: `_read_errors.tsv` (reads that failed on
 //! the machine), `NAME.listing` (the entries of the directory `NAME` and their full number) and `_counts.txt` (counts of
-//! hierarchies of which only a part was kept). They are read through the root like any other file.
+//! hierarchies of which only a part was kept). They are read like any other file.
 
 use std::collections::BTreeMap;
 
-use kernmend_core::document::snapshot::Origin;
 use rustix::io::Errno;
 
 use super::listing::{Kind, Listing};
-use super::root::{Root, read_bounded};
+use super::tree::Captured;
 
 /// Bounds against a sidecar that isn't one.
 const MAX_SIDECAR: usize = 4 << 20;
+
+/// Linux has no larger error number.
+const MAX_ERRNO: i32 = 4095;
 
 /// What the sidecars say; empty for a live machine.
 #[derive(Debug, Default)]
@@ -21,8 +23,8 @@ pub(super) struct Sidecars {
 }
 
 impl Sidecars {
-    pub(super) fn read(root: &Root) -> Self {
-        let text = |path: &str| root.read(path, MAX_SIDECAR).got().map(|content| content.text());
+    pub(super) fn read(files: &impl Captured) -> Self {
+        let text = |path: &str| files.content(path, MAX_SIDECAR).ok().map(|content| content.text());
         let errors = text("/_read_errors.tsv");
         Self {
             partial: errors.is_some() || text("/_counts.txt").is_some(),
@@ -40,24 +42,24 @@ impl Sidecars {
     }
 
     /// Whether a complete listing of a directory above `path` doesn't hold the next name on the way to it.
-    pub(super) fn lacks(&self, root: &Root, path: &str) -> bool {
+    pub(super) fn lacks(&self, files: &impl Captured, path: &str) -> bool {
         let ends = path.match_indices('/').map(|(end, _)| end).skip(1).chain([path.len()]);
         let mut start = 0;
         ends.into_iter().any(|end| {
             let (dir, name) = (&path[..start], &path[start + 1..end]);
             start = end;
-            self.listing(root, dir, usize::MAX)
+            self.listing(files, dir, usize::MAX)
                 .is_some_and(|listing| !listing.cut && listing.iter().all(|(entry, _)| entry != name))
         })
     }
 
     /// The listing beside where the directory `path` would be.
-    pub(super) fn listing(&self, root: &Root, path: &str, max: usize) -> Option<Listing> {
-        if root.origin != Origin::Directory || path.is_empty() {
+    pub(super) fn listing(&self, files: &impl Captured, path: &str, max: usize) -> Option<Listing> {
+        if path.is_empty() {
             return None;
         }
         let path = format!("{}.listing", path.trim_end_matches('/'));
-        let content = read_bounded(root.open_file(&path).ok()?, MAX_SIDECAR).ok()?;
+        let content = files.content(&path, MAX_SIDECAR).ok()?;
         Some(parse_listing(&content.text(), content.cut, max))
     }
 }
@@ -67,7 +69,7 @@ fn parse_errors(text: &str) -> BTreeMap<String, i32> {
     let parse = |line: &str| {
         let mut columns = line.split('\t');
         let path = columns.next()?;
-        let number = columns.nth(2)?.trim().parse().ok().filter(|number| *number > 0)?;
+        let number = columns.nth(2)?.trim().parse().ok().filter(|number| (1..=MAX_ERRNO).contains(number))?;
         Some((path.to_owned(), number))
     };
     text.lines().filter_map(parse).collect()
@@ -110,8 +112,9 @@ mod tests {
 
     #[test]
     fn errors_that_are_malformed_are_passed_over() {
-        let errors =
-            parse_errors("/a\tread\tEIO\t5\tInput/output error\n/b\tread\n\t\t\t\n/c\tread\tX\t-5\tno\n");
+        let errors = parse_errors(
+            "/a\tread\tEIO\t5\tInput/output error\n/b\tread\n\t\t\t\n/c\tread\tX\t-5\tno\n/d\tread\tX\t70000\tno\n",
+        );
         assert_eq!(errors, BTreeMap::from([("/a".to_owned(), 5)]));
     }
 }

@@ -1,13 +1,12 @@
 //! The newest stretch of a log over its rotated and compressed files: its bytes go through a scanner, oldest first, and
 //! are kept nowhere.
 
-use std::cmp::Reverse;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+mod file;
 
+use std::cmp::Reverse;
+use std::io::Read;
 use std::time::Duration;
 
-use kernmend_core::document::snapshot::Origin;
 use kernmend_core::document::{Reason, Why};
 use kernmend_core::knowledge::signal::SignalSet;
 use kernmend_core::scan::{Clock, Scanner};
@@ -15,10 +14,11 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, errno_of, why};
-use super::command::{self, Known};
-use super::listing::Want;
+use super::command::Known;
 use super::request::Window;
-use super::root::Root;
+use super::tree::Tree;
+
+pub(super) use self::file::{Compression, FileOnDisk, LogFile, MAX_DECOMPRESSED, MEMORY};
 
 /// A log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub struct WindowReading {
     pub gaps: Vec<Why>,
 }
 
-const KMSG: &str = "/dev/kmsg";
+pub(super) const KMSG: &str = "/dev/kmsg";
 
 /// How long the journal may take to answer.
 const JOURNAL_DEADLINE: Duration = Duration::from_secs(20);
@@ -79,18 +79,18 @@ const KMSG_RECORDS: usize = 1 << 20;
 const CHUNK: usize = 256 * 1024;
 
 /// More entries than a log directory has; what is beyond is named as a gap.
-const MAX_LOG_DIR: usize = 10_000;
-
-/// What a compressed file is decompressed to at most.
-const MAX_DECOMPRESSED: u64 = 1 << 30;
-
-/// What decompressing one xz file may use: `xz -9` asks for 65 MiB.
-const XZ_MEMORY: u64 = 80 << 20;
+pub(super) const MAX_LOG_DIR: usize = 10_000;
 
 /// Scans the newest `newest` bytes of a log.
-pub(super) fn read(root: &Root, log: &Log, newest: u64, clock: Clock, signals: &SignalSet) -> Answer<Window> {
+pub(super) fn read(
+    tree: &impl Tree,
+    log: &Log,
+    newest: u64,
+    clock: Clock,
+    signals: &SignalSet,
+) -> Answer<Window> {
     let mut scanner = Scanner::new(signals, clock);
-    pour(root, log, newest, &mut |poured| match poured {
+    pour(tree, log, newest, &mut |poured| match poured {
         Poured::Bytes(bytes) => scanner.push(bytes),
         Poured::EndOfFile => scanner.end_file(),
     })
@@ -98,21 +98,23 @@ pub(super) fn read(root: &Root, log: &Log, newest: u64, clock: Clock, signals: &
 }
 
 /// What comes out of a log.
-enum Poured<'a> {
+pub(super) enum Poured<'a> {
     Bytes(&'a [u8]),
     /// A file is at its end, and what follows is another's.
     EndOfFile,
 }
 
+/// What takes it, oldest first.
+pub(super) type Sink<'a> = &'a mut dyn FnMut(Poured<'_>);
+
 /// Gives the newest bytes of a log to `sink`, oldest first.
-fn pour(root: &Root, log: &Log, newest: u64, sink: &mut dyn FnMut(Poured<'_>)) -> Answer<WindowReading> {
+fn pour(tree: &impl Tree, log: &Log, newest: u64, sink: Sink<'_>) -> Answer<WindowReading> {
     match log {
-        Log::Kmsg => root.kmsg(sink),
-        Log::File(path) => root.log_files(path, newest, sink),
-        Log::Command(_) if root.origin != Origin::Live => Answer::NotCaptured,
+        Log::Kmsg => tree.kmsg(sink),
+        Log::File(path) => log_files(tree, path, newest, sink),
         Log::Command(known) => {
             let limit = usize::try_from(newest).unwrap_or(usize::MAX);
-            command::run(known, limit, JOURNAL_DEADLINE).map(|content| {
+            tree.command(known, limit, JOURNAL_DEADLINE).map(|content| {
                 sink(Poured::Bytes(&content.bytes));
                 WindowReading {
                     sources: vec![known.line()],
@@ -125,100 +127,112 @@ fn pour(root: &Root, log: &Log, newest: u64, sink: &mut dyn FnMut(Poured<'_>)) -
     }
 }
 
-impl Root {
-    /// Reads the records that are there now; the file would wait for the next one.
-    fn kmsg(&self, sink: &mut dyn FnMut(Poured<'_>)) -> Answer<WindowReading> {
-        let mut file = match self.open_file(KMSG) {
-            Ok(file) => file,
-            Err(errno) => return self.missing(KMSG, errno),
-        };
-        let mut reading = WindowReading { sources: vec![KMSG.to_owned()], ..WindowReading::default() };
-        let mut record = vec![0; KMSG_RECORD];
-        for _ in 0..KMSG_RECORDS {
-            match file.read(&mut record) {
-                Ok(0) => break,
-                Ok(len) => {
-                    reading.bytes += len as u64;
-                    sink(Poured::Bytes(&record[..len]));
-                }
-                Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
-                    Some(Errno::AGAIN) => break,
-                    // EPIPE: records were overwritten before we came to them. The next read goes on behind them.
-                    Some(Errno::PIPE) => reading.cut = true,
-                    Some(Errno::INTR) => {}
-                    Some(errno) if reading.bytes == 0 => return Answer::Failed(errno),
-                    errno => {
-                        reading.gaps.push(why(errno.unwrap_or(Errno::IO), KMSG));
-                        break;
-                    }
-                },
+/// Reads the records that are in the kernel's buffer now; the file would wait for the next one.
+pub(super) fn read_kmsg(mut file: impl Read, sink: Sink<'_>) -> Answer<WindowReading> {
+    let mut reading = WindowReading { sources: vec![KMSG.to_owned()], ..WindowReading::default() };
+    let mut record = vec![0; KMSG_RECORD];
+    for _ in 0..KMSG_RECORDS {
+        match file.read(&mut record) {
+            Ok(0) => break,
+            Ok(len) => {
+                reading.bytes += len as u64;
+                sink(Poured::Bytes(&record[..len]));
             }
+            Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+                Some(Errno::AGAIN) => break,
+                // EPIPE: records were overwritten before we came to them. The next read goes on behind them.
+                Some(Errno::PIPE) => reading.cut = true,
+                Some(Errno::INTR) => {}
+                Some(errno) if reading.bytes == 0 => return Answer::Failed(errno),
+                errno => {
+                    reading.gaps.push(why(errno.unwrap_or(Errno::IO), KMSG));
+                    break;
+                }
+            },
         }
-        Answer::Got(reading)
+    }
+    Answer::Got(reading)
+}
+
+fn log_files(tree: &impl Tree, path: &str, newest: u64, sink: Sink<'_>) -> Answer<WindowReading> {
+    let Some((dir, base)) = path.rsplit_once('/') else { return Answer::Failed(Errno::INVAL) };
+    let top = if dir.is_empty() { "/" } else { dir };
+    let mut reading = WindowReading { cut: !tree.has_whole_logs(), ..WindowReading::default() };
+    let (mut files, lack) = match tree.log_names(top) {
+        Answer::Got(listing) => {
+            if listing.cut {
+                let detail = format!("{} entries", listing.total);
+                reading.gaps.push(Why { reason: Reason::Cut, path: top.to_owned(), detail });
+            }
+            let mut files: Vec<(Age, String)> = listing
+                .iter()
+                .filter_map(|(name, _)| Some((Age::of(name, base)?, format!("{dir}/{name}"))))
+                .collect();
+            files.sort_unstable();
+            let files: Vec<String> = files.into_iter().map(|(_, path)| path).collect();
+            (files, tree.missing(path, Errno::NOENT))
+        }
+        Answer::Absent => (Vec::new(), Answer::Absent),
+        Answer::NotCaptured => (Vec::new(), Answer::NotCaptured),
+        Answer::Failed(errno) => (Vec::new(), Answer::Failed(errno)),
+    };
+    if files.is_empty() {
+        // What a command printed is all of what it was asked for.
+        reading.cut = false;
+        files.extend(tree.stand_in(path));
+    }
+    if files.is_empty() {
+        return lack;
     }
 
-    fn log_files(&self, path: &str, newest: u64, sink: &mut dyn FnMut(Poured<'_>)) -> Answer<WindowReading> {
-        let Some((dir, base)) = path.rsplit_once('/') else { return Answer::Failed(Errno::INVAL) };
-        let dir = if dir.is_empty() { "/" } else { dir };
-        let listing = match self.list(dir, Want::All, MAX_LOG_DIR) {
-            Answer::Got(listing) => listing,
-            Answer::Absent => return Answer::Absent,
-            Answer::NotCaptured => return Answer::NotCaptured,
-            Answer::Failed(errno) => return Answer::Failed(errno),
-        };
-        let mut files: Vec<(Age, &str)> =
-            listing.iter().filter_map(|(name, _)| Some((Age::of(name, base)?, name))).collect();
-        if files.is_empty() {
-            return self.missing(path, Errno::NOENT);
+    // Newest first, until the window is full; what is opened then goes out oldest first.
+    let mut parts = Vec::new();
+    let mut room = newest;
+    for path in files {
+        if room == 0 {
+            reading.cut = true;
+            break;
         }
-        files.sort_unstable();
+        match tree.open_log(&path) {
+            Ok(file) => {
+                let take = file.bytes().min(room);
+                room -= take;
+                if file.is_cut() || file.bytes() > take {
+                    // What is older than a hole is no part of the stretch.
+                    reading.cut = true;
+                    room = 0;
+                }
+                parts.push((path, file, take));
+            }
+            Err(error) => reading.gaps.push(why(errno_of(&error), &path)),
+        }
+    }
+    for (path, file, take) in parts.into_iter().rev() {
+        let (bytes, result) = file.pour(take, sink);
+        reading.bytes += bytes;
+        if let Err(error) = result {
+            let detail = error.to_string();
+            reading.gaps.push(Why { reason: Reason::ReadFailed, path: path.clone(), detail });
+        }
+        sink(Poured::EndOfFile);
+        reading.sources.insert(0, path);
+    }
+    if reading.sources.is_empty()
+        && let Some(gap) = reading.gaps.first()
+    {
+        return Answer::Failed(match gap.reason {
+            Reason::PermissionDenied => Errno::ACCESS,
+            _ => Errno::IO,
+        });
+    }
+    Answer::Got(reading)
+}
 
-        let mut reading = WindowReading::default();
-        if listing.cut {
-            let detail = format!("{} entries", listing.total);
-            reading.gaps.push(Why { reason: Reason::Cut, path: dir.to_owned(), detail });
-        }
-        // Newest first, until the window is full; what is opened then goes out oldest first.
-        let mut parts = Vec::new();
-        let mut room = newest;
-        for (_, name) in files {
-            if room == 0 {
-                reading.cut = true;
-                break;
-            }
-            let path = format!("{}/{name}", dir.trim_end_matches('/'));
-            match self.open_file(&path).map_err(io::Error::from).and_then(|file| Part::open(file, name, room))
-            {
-                Ok(part) => {
-                    room -= part.take;
-                    reading.cut |= part.skip > 0;
-                    parts.push((path, part));
-                }
-                Err(error) => reading.gaps.push(why(errno_of(&error), &path)),
-            }
-        }
-        let mut buffer = vec![0; CHUNK];
-        for (path, part) in parts.into_iter().rev() {
-            match part.pour(&mut buffer, sink) {
-                (bytes, Ok(())) => reading.bytes += bytes,
-                (bytes, Err(error)) => {
-                    reading.bytes += bytes;
-                    let detail = error.to_string();
-                    reading.gaps.push(Why { reason: Reason::ReadFailed, path: path.clone(), detail });
-                }
-            }
-            sink(Poured::EndOfFile);
-            reading.sources.insert(0, path);
-        }
-        if reading.sources.is_empty()
-            && let Some(gap) = reading.gaps.first()
-        {
-            return Answer::Failed(match gap.reason {
-                Reason::PermissionDenied => Errno::ACCESS,
-                _ => Errno::IO,
-            });
-        }
-        Answer::Got(reading)
+/// Whether `path` is a file of the log `log`: itself, or one that was rotated away from it.
+pub(super) fn is_file_of(path: &str, log: &str) -> bool {
+    match (path.rsplit_once('/'), log.rsplit_once('/')) {
+        (Some((dir, name)), Some((log_dir, base))) => dir == log_dir && Age::of(name, base).is_some(),
+        _ => false,
     }
 }
 
@@ -247,109 +261,15 @@ impl Age {
     }
 }
 
-/// How a file is compressed, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compression {
-    None,
-    Gzip,
-    Xz,
-    Zstd,
-}
-
-impl Compression {
-    /// The compression, and the name without its ending.
-    fn of(name: &str) -> (Self, &str) {
-        [(".gz", Self::Gzip), (".xz", Self::Xz), (".zst", Self::Zstd)]
-            .into_iter()
-            .find_map(|(ending, compression)| Some((compression, name.strip_suffix(ending)?)))
-            .unwrap_or((Self::None, name))
-    }
-
-    fn reader(self, file: File) -> io::Result<Box<dyn Read>> {
-        Ok(match self {
-            Self::None => Box::new(file),
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
-            Self::Xz => {
-                let stream =
-                    liblzma::stream::Stream::new_auto_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)?;
-                Box::new(liblzma::read::XzDecoder::new_stream(file, stream))
-            }
-            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
-        })
-    }
-}
-
-/// The newest part of one file.
-struct Part {
-    file: File,
-    compression: Compression,
-    /// Bytes before the window.
-    skip: u64,
-    /// Bytes in it.
-    take: u64,
-}
-
-impl Part {
-    fn open(mut file: File, name: &str, room: u64) -> io::Result<Self> {
-        let (compression, _) = Compression::of(name);
-        let size = match compression {
-            Compression::None => file.metadata()?.len(),
-            // How long it is can only be told by decompressing it once. A broken end is met again when it is read.
-            _ => {
-                let mut reader = compression.reader(file.try_clone()?)?.take(MAX_DECOMPRESSED);
-                let mut buffer = vec![0; CHUNK];
-                let mut size = 0;
-                while let Ok(len @ 1..) = reader.read(&mut buffer) {
-                    size += len as u64;
-                }
-                file.seek(SeekFrom::Start(0))?;
-                size
-            }
-        };
-        let take = size.min(room);
-        Ok(Self { file, compression, skip: size - take, take })
-    }
-
-    /// Gives the part to `sink`; also after an error it tells how much it gave.
-    fn pour(mut self, buffer: &mut [u8], sink: &mut dyn FnMut(Poured<'_>)) -> (u64, io::Result<()>) {
-        let mut poured = 0;
-        let result = (|| {
-            if self.compression == Compression::None {
-                self.file.seek(SeekFrom::Start(self.skip))?;
-                self.skip = 0;
-            }
-            let mut reader = self.compression.reader(self.file)?;
-            let mut skip = self.skip;
-            let mut left = self.take;
-            loop {
-                let len = match reader.read(buffer) {
-                    Ok(len) => len,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => return Err(error),
-                };
-                if len == 0 || left == 0 {
-                    return Ok(());
-                }
-                let skipped = skip.min(len as u64);
-                skip -= skipped;
-                let wanted = (len as u64 - skipped).min(left);
-                let start = usize::try_from(skipped).expect("not above a length");
-                let end = start + usize::try_from(wanted).expect("not above a length");
-                sink(Poured::Bytes(&buffer[start..end]));
-                left -= wanted;
-                poured += wanted;
-            }
-        })();
-        (poured, result)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::io::Write as _;
 
+    use kernmend_core::document::snapshot::Origin;
+
     use super::*;
+    use crate::host::root::Root;
 
     #[test]
     fn files_of_a_log_are_told_from_others_and_ordered_by_age() {

@@ -10,10 +10,11 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 3] = [
+const PACKAGES: [(&str, &str); 4] = [
     ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
     ("runc", "a real runtime on the live machine: it ignores kernel memory accounting"),
     ("crun", "a real runtime on the live machine that is not built from libcontainer"),
+    ("sosreport", "a real sosreport of this machine, as support asks for it"),
 ];
 
 /// Tells the lab where the program under test is.

@@ -1,3 +1,5 @@
+//! Texts in the forms that people paste, written for these tests, and pieces of them in any order.
+
 use proptest::prelude::*;
 
 use super::*;
