@@ -42,7 +42,7 @@ pub fn kernels<'f>(
         }
         for mention in &found.mentions {
             let told = knowledge.streams.of_release(&mention.release);
-            if mention.alone || !told.streams.is_empty() || !told.open.is_empty() {
+            if mention.certain || !told.streams.is_empty() || !told.open.is_empty() {
                 groups.entry((mention.release.clone(), None)).or_default();
             }
         }

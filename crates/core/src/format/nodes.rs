@@ -46,8 +46,8 @@ impl Node {
 pub struct Mention {
     /// The word.
     pub release: String,
-    /// Whether it is all that its line has.
-    pub alone: bool,
+    /// Whether it can only be one: it is all that its line has, or stands where a kernel's report of a fault names it.
+    pub certain: bool,
 }
 
 /// What a text names.
@@ -180,11 +180,17 @@ fn mentions(text: &str) -> Vec<Mention> {
             let bare = SUFFIXES.iter().find_map(|suffix| bare.strip_suffix(suffix)).unwrap_or(bare);
             let Some(release) = release(bare).filter(|release| is_likely(release)) else { continue };
             if seen.insert(release.clone()) && found.len() < MOST_NODES {
-                found.push(Mention { release, alone });
+                found.push(Mention { release, certain: alone || is_reported(line, word) });
             }
         }
     }
     found
+}
+
+/// A report of a fault names the kernel between its taints and the number of its build: `Not tainted 4.15.0 #3`.
+fn is_reported(line: &str, word: &str) -> bool {
+    let Some((before, behind)) = line.split_once(word) else { return false };
+    before.to_ascii_lowercase().contains("tainted") && behind.trim_start().starts_with('#')
 }
 
 /// Kernels are of 2.6 or of a later series, and 10 is far away; most other programs are not.

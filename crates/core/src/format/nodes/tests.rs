@@ -1,3 +1,5 @@
+//! Texts in the forms that people paste, written for these tests, and pieces of them in any order.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -134,9 +136,10 @@ fn outputs_of_one_machine_are_read() {
 fn where_nothing_is_a_node_words_are_mentioned() {
     let mentioned = |text: &str| {
         let found = read(text).mentions;
-        found.into_iter().map(|mention| (mention.release, mention.alone)).collect::<Vec<_>>()
+        found.into_iter().map(|mention| (mention.release, mention.certain)).collect::<Vec<_>>()
     };
     assert_eq!(mentioned("3.10.0-693.el7.x86_64\n"), [("3.10.0-693.el7.x86_64".to_owned(), true)]);
+    assert_eq!(mentioned("CPU: 0 PID: 1 Comm: x Not tainted 4.15.0 #3\n"), [("4.15.0".to_owned(), true)]);
     assert_eq!(
         mentioned("/boot/vmlinuz-6.1.0-18-amd64, then 5.10.0. Not 1.28.3, 10.0.0.1 or 2.4.1\n"),
         [("6.1.0-18-amd64".to_owned(), false), ("5.10.0".to_owned(), false)]
