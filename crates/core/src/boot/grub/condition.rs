@@ -97,7 +97,7 @@ impl Test<'_> {
             }
         }
         self.at += 1;
-        first.is_known().then(|| !first.text.is_empty())
+        first.is_known().then_some(!first.text.is_empty())
     }
 
     /// The answer of a comparison that begins here, where one does.
