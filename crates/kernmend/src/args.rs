@@ -26,6 +26,7 @@ pub(crate) enum Asked {
     /// What a worker process does: answer questions about this root.
     Answer(PathBuf),
     Explain(Option<String>),
+    Boot(Boot),
     Schema(String),
 }
 
@@ -47,6 +48,21 @@ pub(crate) struct Collect {
     pub(crate) root: Option<PathBuf>,
     pub(crate) output: PathBuf,
     pub(crate) redact: bool,
+}
+
+/// The arguments of `boot`.
+#[derive(Debug)]
+pub(crate) struct Boot {
+    pub(crate) source: BootSource,
+    pub(crate) json: bool,
+}
+
+/// What `boot` reads.
+#[derive(Debug)]
+pub(crate) enum BootSource {
+    Live,
+    Root(PathBuf),
+    File(PathBuf),
 }
 
 /// What is to be judged.
@@ -118,12 +134,29 @@ pub(crate) fn command(messages: Messages) -> Command {
     let explain = Command::new("explain")
         .about(messages.about_explain())
         .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_fault()));
+    let boot = Command::new("boot")
+        .about(messages.about_boot())
+        .after_help(messages.exit_codes_boot())
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .help(messages.argument_boot())
+                .value_parser(path())
+                .conflicts_with("root"),
+        )
+        .arg(root())
+        .arg(
+            text("output", messages.option_output_boot())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text"),
+        );
     let schema = Command::new("schema").about(messages.about_schema()).arg(
         Arg::new("name")
             .value_name("NAME")
             .help(messages.argument_schema())
             .required(true)
-            .value_parser(choice(&["report", "snapshot"])),
+            .value_parser(choice(&["boot", "report", "snapshot"])),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
     Command::new("kernmend")
@@ -143,7 +176,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path())
                 .global(true),
         )
-        .subcommands([check, collect, explain, schema, answer])
+        .subcommands([check, collect, explain, boot, schema, answer])
 }
 
 impl Arguments {
@@ -182,6 +215,14 @@ impl Arguments {
             }),
             "answer" => Asked::Answer(path("root").expect("clap requires it")),
             "explain" => Asked::Explain(word("fault")),
+            "boot" => Asked::Boot(Boot {
+                source: match (path("file"), path("root")) {
+                    (Some(file), _) => BootSource::File(file),
+                    (_, Some(root)) => BootSource::Root(root),
+                    (None, None) => BootSource::Live,
+                },
+                json: word("output").as_deref() == Some("json"),
+            }),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };
         Self { knowledge: path("knowledge"), for_problem_detector, command }

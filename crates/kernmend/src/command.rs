@@ -1,6 +1,7 @@
 //! The commands, one a file: each calls what does the work and hands the result to `render`.
 
 mod answer;
+mod boot;
 mod check;
 mod collect;
 mod explain;
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Collect(collect) => collect::run(collect, &knowledge, messages),
         Asked::Answer(root) => answer::run(root, &knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge, messages),
+        Asked::Boot(boot) => boot::run(boot, &knowledge, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }

@@ -11,7 +11,7 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The documents that have a committed schema.
-const DOCUMENTS: [&str; 2] = ["snapshot", "report"];
+const DOCUMENTS: [&str; 3] = ["snapshot", "report", "boot"];
 
 /// Builds kernmend and writes the schemas.
 pub(crate) fn run(workspace: &Workspace) -> ExitCode {
