@@ -101,7 +101,24 @@ pub struct Setting {
     /// Where it is set.
     pub place: Place,
     /// The variable of the environment block that it was taken from.
-    pub from: Option<String>,
+    pub from: Option<Variable>,
+}
+
+impl Setting {
+    /// The name of the variable of the environment block that it was taken from.
+    #[must_use]
+    pub fn variable(&self) -> Option<&str> {
+        self.from.as_ref().map(|variable| variable.name.as_str())
+    }
+}
+
+/// A variable of an environment block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// The block's file; empty where none was given.
+    pub file: String,
 }
 
 /// A value, or why it can't be told.

@@ -28,6 +28,7 @@ pub(crate) enum Asked {
     /// What a worker process does: answer questions about this root, or the machine.
     Answer(Option<PathBuf>),
     Explain(Option<String>),
+    Boot(Boot),
     Schema(String),
 }
 
@@ -68,6 +69,21 @@ pub(crate) struct Kernel {
     /// A kernel counts that is exposed to a fault which can come to this there.
     pub(crate) fail_on: Verdict,
     pub(crate) verbose: bool,
+}
+
+/// The arguments of `boot`.
+#[derive(Debug)]
+pub(crate) struct Boot {
+    pub(crate) source: BootSource,
+    pub(crate) json: bool,
+}
+
+/// What `boot` reads.
+#[derive(Debug)]
+pub(crate) enum BootSource {
+    Live,
+    Root(PathBuf),
+    File(PathBuf),
 }
 
 /// What is to be judged.
@@ -174,12 +190,29 @@ pub(crate) fn command(messages: Messages) -> Command {
     let explain = Command::new("explain")
         .about(messages.about_explain())
         .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_fault()));
+    let boot = Command::new("boot")
+        .about(messages.about_boot())
+        .after_help(messages.exit_codes_boot())
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .help(messages.argument_boot())
+                .value_parser(path())
+                .conflicts_with("root"),
+        )
+        .arg(root())
+        .arg(
+            text("output", messages.option_output_boot())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text"),
+        );
     let schema = Command::new("schema").about(messages.about_schema()).arg(
         Arg::new("name")
             .value_name("NAME")
             .help(messages.argument_schema())
             .required(true)
-            .value_parser(choice(&["report", "snapshot", "kernels"])),
+            .value_parser(choice(&["boot", "report", "snapshot", "kernels"])),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
     Command::new("kernmend")
@@ -199,7 +232,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path())
                 .global(true),
         )
-        .subcommands([check, collect, scan, kernel, explain, schema, answer])
+        .subcommands([check, collect, scan, kernel, boot, explain, schema, answer])
 }
 
 impl Arguments {
@@ -250,6 +283,14 @@ impl Arguments {
             }),
             "answer" => Asked::Answer(path("root")),
             "explain" => Asked::Explain(word("fault")),
+            "boot" => Asked::Boot(Boot {
+                source: match (path("file"), path("root")) {
+                    (Some(file), _) => BootSource::File(file),
+                    (_, Some(root)) => BootSource::Root(root),
+                    (None, None) => BootSource::Live,
+                },
+                json: word("output").as_deref() == Some("json"),
+            }),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };
         Self { knowledge: path("knowledge"), for_problem_detector, command }

@@ -1,6 +1,7 @@
 //! The commands, one a file: each calls what does the work and hands the result to `render`.
 
 mod answer;
+mod boot;
 mod check;
 mod collect;
 mod explain;
@@ -36,6 +37,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         // Most of its questions need none, and on a node that is short of everything it takes as long as they do.
         Asked::Answer(root) => answer::run(root.as_deref(), knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge()?, messages),
+        Asked::Boot(boot) => boot::run(boot, &knowledge()?, dir, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }

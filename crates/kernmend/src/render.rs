@@ -1,6 +1,7 @@
 //! Documents as text for people: one screen, the worst first, each piece of evidence with where it is from. Nothing that
 //! came from a machine reaches the terminal raw.
 
+mod boot;
 mod kernel;
 mod scan;
 
@@ -15,6 +16,7 @@ use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::advisory::Advisory;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub(crate) use self::boot::boot;
 pub(crate) use self::kernel::kernels;
 pub(crate) use self::scan::{is_candidate, scan};
 use crate::message::Messages;
@@ -245,31 +247,36 @@ impl<'a> Page<'a> {
         text
     }
 
-    /// A labelled sentence, broken at the width, with its sources behind it or below.
+    /// A labelled sentence at the page's width.
     fn line(&self, label: &str, sentence: &str, from: &[String]) -> String {
-        let indent = LABEL_AT + LABEL_WIDTH;
-        let room = self.width.saturating_sub(indent).max(MIN_WIDTH / 2);
-        let lines = wrap(&printable(sentence), room);
-        let from = from.iter().map(|path| printable(path)).collect::<Vec<_>>().join(", ");
-        let mut text = String::new();
-        let last = lines.len().saturating_sub(1);
-        for (index, line) in lines.iter().enumerate() {
-            let head = if index == 0 { pad(&printable(label), LABEL_WIDTH) } else { " ".repeat(LABEL_WIDTH) };
-            let _ = write!(text, "{}{head}{line}", " ".repeat(LABEL_AT));
-            if index == last && !from.is_empty() {
-                if line.width() + 2 + from.width() <= room {
-                    let gap = room - line.width() - from.width();
-                    let _ = write!(text, "{}{DIM}{from}{DIM:#}", " ".repeat(gap));
-                } else {
-                    for line in wrap(&from, room) {
-                        let _ = write!(text, "\n{}{DIM}{line}{DIM:#}", " ".repeat(indent));
-                    }
+        labelled(label, sentence, from, self.width)
+    }
+}
+
+/// A labelled sentence, broken at the width, with its sources behind it or below.
+fn labelled(label: &str, sentence: &str, from: &[String], width: usize) -> String {
+    let indent = LABEL_AT + LABEL_WIDTH;
+    let room = width.saturating_sub(indent).max(MIN_WIDTH / 2);
+    let lines = wrap(&printable(sentence), room);
+    let from = from.iter().map(|path| printable(path)).collect::<Vec<_>>().join(", ");
+    let mut text = String::new();
+    let last = lines.len().saturating_sub(1);
+    for (index, line) in lines.iter().enumerate() {
+        let head = if index == 0 { pad(&printable(label), LABEL_WIDTH) } else { " ".repeat(LABEL_WIDTH) };
+        let _ = write!(text, "{}{head}{line}", " ".repeat(LABEL_AT));
+        if index == last && !from.is_empty() {
+            if line.width() + 2 + from.width() <= room {
+                let gap = room - line.width() - from.width();
+                let _ = write!(text, "{}{DIM}{from}{DIM:#}", " ".repeat(gap));
+            } else {
+                for line in wrap(&from, room) {
+                    let _ = write!(text, "\n{}{DIM}{line}{DIM:#}", " ".repeat(indent));
                 }
             }
-            text.push('\n');
         }
-        text
+        text.push('\n');
     }
+    text
 }
 
 fn width() -> usize {

@@ -1,6 +1,7 @@
 //! Collects the snapshot of a machine through a [`Host`]. It reads and parses, and concludes nothing; what can't be
 //! read becomes a fact that says why. One source of facts a file.
 
+pub mod boot;
 mod cgroup;
 mod distribution;
 mod kernel;

@@ -10,6 +10,8 @@ use crate::version::rpm::compare_part;
 /// One entry file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BlsEntry {
+    /// The file.
+    pub file: String,
     /// The file's name without `.conf`, which is the entry's id.
     pub id: String,
     /// The title; that of the kernel's path where there is none.
@@ -27,7 +29,11 @@ impl BlsEntry {
     #[must_use]
     pub fn parse(file: &str, text: &str) -> Option<Self> {
         let name = file.rsplit('/').next().unwrap_or(file);
-        let mut entry = Self { id: name.strip_suffix(".conf").unwrap_or(name).to_owned(), ..Self::default() };
+        let mut entry = Self {
+            file: file.to_owned(),
+            id: name.strip_suffix(".conf").unwrap_or(name).to_owned(),
+            ..Self::default()
+        };
         for line in text.lines().map(str::trim) {
             let Some((key, value)) = line.split_once([' ', '\t']) else { continue };
             let value = value.trim();

@@ -324,7 +324,7 @@ fn surprises(
     let mut add = |kind, value: &str, place: &Place| {
         found.push(Surprise { kind, value: value.to_owned(), place: place.clone() });
     };
-    let from = next.why.as_ref().and_then(|setting| setting.from.as_deref());
+    let from = next.why.as_ref().and_then(Setting::variable);
     if let Some((file, environment)) = environment {
         let place = Place { file: file.to_owned(), line: 0 };
         if let Some(problem) = environment.problem {

@@ -9,8 +9,8 @@ use super::default::Defaults;
 use super::environment::Environment;
 use super::grub::{self, Given, Surroundings};
 use super::{
-    BootConfiguration, EntryKind, MenuEntry, Place, Setting, Unclear, Value, grubby, is_linux, legacy,
-    next_boot, next_boot_of_any, release_of,
+    BootConfiguration, EntryKind, MenuEntry, Place, Setting, Unclear, Value, Variable, grubby, is_linux,
+    legacy, next_boot, next_boot_of_any, release_of,
 };
 use crate::document::{Body, Why};
 use crate::format::kernel::arguments;
@@ -75,6 +75,8 @@ pub struct Boot {
     pub environment: Option<Environment>,
     /// What boots next.
     pub next: NextBoot,
+    /// What boots after it, where the next boot is for once and GRUB can take that back.
+    pub afterwards: Option<Choice>,
     /// Arguments that the text gives to kernels without naming an entry.
     pub arguments: Option<Vec<String>>,
     /// What could not be read.
@@ -149,6 +151,16 @@ pub fn of_files(files: &BootFiles) -> Boot {
         }
     };
     let mut next = choose(&configuration, environment, matcher);
+    let is_for_once = next.why.as_ref().and_then(Setting::variable) == Some("next_entry");
+    let afterwards = match (&files.configuration, environment) {
+        (Some((file, text)), Some((block, environment))) if is_for_once && files.unwritable.is_none() => {
+            let mut cleared = environment.clone();
+            cleared.variables.retain(|(name, _)| name != "next_entry");
+            let surroundings = Surroundings { environment: Given::Is((block, &cleared)), ..surroundings };
+            Some(choose(&grub::run(file, text, surroundings), None, matcher).choice)
+        }
+        _ => None,
+    };
     if source == Source::Grub {
         next.surprises.extend(surprises(files, &environments, &next));
     }
@@ -159,6 +171,7 @@ pub fn of_files(files: &BootFiles) -> Boot {
         configuration,
         environment: environment.map(|(_, environment)| environment.clone()),
         next,
+        afterwards,
         arguments: None,
         open: files.open.clone(),
     }
@@ -222,6 +235,7 @@ fn of_configuration(
         configuration,
         environment: None,
         next,
+        afterwards: None,
         arguments: None,
         open: Vec::new(),
     }
@@ -237,7 +251,7 @@ fn of_environment(file: &str, environment: Environment) -> Boot {
     boot.next.why = pending.map(|(name, value)| Setting {
         value: Value::Known(value),
         place: Place { file: file.to_owned(), line: 0 },
-        from: Some(name.to_owned()),
+        from: Some(Variable { name: name.to_owned(), file: file.to_owned() }),
     });
     boot.configuration.default = boot.next.why.clone();
     boot.next = next_boot(&boot.configuration, Some((file, &environment)), Matcher::RedHat);
@@ -317,11 +331,11 @@ fn surprises(files: &BootFiles, environments: &[(&str, Environment)], next: &Nex
     }
     let wanted = defaults.get("GRUB_DEFAULT");
     let is_saved = wanted.is_some_and(|setting| setting.value == "saved");
-    let (has, reads_saved) = match &next.why {
-        Some(Setting { from: Some(from), .. }) if from == "next_entry" => return found,
-        Some(Setting { from: Some(from), .. }) => (None, from == "saved_entry"),
-        Some(Setting { value: Value::Known(value), place, .. }) => (Some((value, place)), value.is_empty()),
-        _ => return found,
+    let Some(why) = &next.why else { return found };
+    let (has, reads_saved) = match (why.variable(), &why.value) {
+        (Some("next_entry"), _) | (None, Value::Unknown(_)) => return found,
+        (Some(name), _) => (None, name == "saved_entry"),
+        (None, Value::Known(value)) => (Some((value, &why.place)), value.is_empty()),
     };
     // `custom.cfg` may set what it wants, and GRUB's own script can't say more of an empty value than that it is empty.
     let set_by_hand = has.is_some_and(|(_, place)| place.file.ends_with("custom.cfg"));

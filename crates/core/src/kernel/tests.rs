@@ -1,3 +1,5 @@
+//! Tests of what a release alone tells of a kernel.
+
 //! What kernels are known for by their releases, held against tables.
 
 use super::*;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use kernmend_core::boot::reading::Boot;
 use kernmend_core::document::kernels::Kernels;
 use kernmend_core::document::report::Report;
 use kernmend_core::document::snapshot::Snapshot;
@@ -13,6 +14,7 @@ use crate::message::Messages;
 
 pub(crate) fn run(name: &str, messages: Messages) -> Result<ExitCode, Failure> {
     let schema = match name {
+        "boot" => schema::<Document<Boot>>(),
         "snapshot" => schema::<Document<Snapshot>>(),
         "kernels" => schema::<Document<Kernels>>(),
         _ => schema::<Document<Report>>(),

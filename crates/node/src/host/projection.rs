@@ -17,7 +17,17 @@ pub(super) fn project(path: &str, content: Content) -> Content {
         "/proc/cmdline" => lines(&content, |line| Some(mask_arguments(line))),
         // Mount options of network file systems have held passwords.
         path if path.ends_with("/mounts") && path.starts_with("/proc/") => lines(&content, |line| {
-            line.split_whitespace().nth(2)?.starts_with("cgroup").then(|| line.to_owned())
+            let mut columns = line.split_whitespace();
+            let (device, place, kind) = (columns.next()?, columns.next()?, columns.next()?);
+            // Whether GRUB can write depends on what is below its files; the options don't matter there.
+            let of_boot = place == "/" || place == "/boot" || place.starts_with("/boot/");
+            let kept = of_boot.then(|| format!("{device} {place} {kind} - 0 0"));
+            kept.or_else(|| kind.starts_with("cgroup").then(|| line.to_owned()))
+        }),
+        // The hash of the menu's password; the line stays, so that lines keep their numbers.
+        path if path.starts_with("/boot/") && path.ends_with(".cfg") => lines(&content, |line| {
+            let is_password = line.trim_start().starts_with("password");
+            Some(if is_password { "password -".to_owned() } else { line.to_owned() })
         }),
         path if RUNTIMES.contains(&path) => lines(&content, |line| {
             let words = line.split(['"', '\'']).skip(1).step_by(2);
@@ -119,6 +129,16 @@ mod tests {
             "/proc/1/mounts",
             "//nas/x /mnt cifs rw,password=hunter2 0 0\ncgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n",
             "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n",
+        );
+        check(
+            "/proc/mounts",
+            "/dev/sda1 /boot ext4 rw,secret 0 0\n/dev/sdb1 /bootx ext4 rw 0 0\n",
+            "/dev/sda1 /boot ext4 - 0 0\n",
+        );
+        check(
+            "/boot/grub/grub.cfg",
+            "set a=1\n  password_pbkdf2 root grub.x.hash\nset b=2",
+            "set a=1\npassword -\nset b=2\n",
         );
         check(
             "/etc/containerd/config.toml",

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::super::bls::BlsEntry;
 use super::super::{
-    BootConfiguration, EntryKind, MenuEntry, Place, Setting, Unclear, Value, is_linux, release_of,
+    BootConfiguration, EntryKind, MenuEntry, Place, Setting, Unclear, Value, Variable, is_linux, release_of,
 };
 use super::condition;
 use super::syntax::{Body, Piece, Script, Statement, Word};
@@ -227,7 +227,7 @@ impl<'a> Machine<'a> {
             return;
         };
         for entry in entries {
-            let BlsEntry { id, title, linux: Some(linux), options, .. } = entry else { continue };
+            let BlsEntry { file, id, title, linux: Some(linux), options, .. } = entry else { continue };
             if !self.spend(options.len()) {
                 return;
             }
@@ -235,7 +235,7 @@ impl<'a> Machine<'a> {
             let title = title.as_ref().unwrap_or(linux).clone();
             self.item(false, title, Some(id.clone()), Vec::new(), Some(Rc::clone(&script.body)), 0);
             if let Some(item) = self.menu.last_mut() {
-                item.place = Place { file: format!("{id}.conf"), line: 0 };
+                item.place = Place { file: file.clone(), line: 0 };
             }
         }
     }
@@ -428,7 +428,7 @@ impl<'a> Machine<'a> {
 
     // Variables.
 
-    fn assign(&mut self, name: &str, field: Option<&Field>, line: usize, from: Option<String>) {
+    fn assign(&mut self, name: &str, field: Option<&Field>, line: usize, from: Option<Variable>) {
         let place = self.place(line);
         match field {
             None => {
@@ -501,15 +501,15 @@ impl<'a> Machine<'a> {
                 let setting = Setting {
                     value: Value::Unknown(Unclear::EnvironmentNotGiven),
                     place: self.place(line),
-                    from: Some("saved_entry".to_owned()),
+                    from: Some(Variable { name: "saved_entry".to_owned(), file: String::new() }),
                 };
                 self.state.variables.insert("saved_entry".to_owned(), setting);
             }
             Given::Is((file, environment)) => {
                 for (name, value) in environment.variables.iter().filter(|(name, _)| wanted(name)) {
                     let place = Place { file: file.to_owned(), line: 0 };
-                    let setting =
-                        Setting { value: Value::Known(value.clone()), place, from: Some(name.clone()) };
+                    let from = Some(Variable { name: name.clone(), file: file.to_owned() });
+                    let setting = Setting { value: Value::Known(value.clone()), place, from };
                     self.state.variables.insert(name.clone(), setting);
                 }
             }

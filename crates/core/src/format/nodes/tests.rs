@@ -1,3 +1,5 @@
+//! Tests of the reader of nodes: tables in the formats that people paste, and bytes that are none of them.
+
 //! Texts in the forms that people paste, written for these tests, and pieces of them in any order.
 
 use proptest::prelude::*;
