@@ -187,9 +187,14 @@ impl<'a> Machine<'a> {
                 "--id" => id = words.next().map(|field| field.text),
                 "--unrestricted" => {}
                 text if text.starts_with("--id=") => id = Some(text["--id=".len()..].to_owned()),
-                text if text.starts_with("--") => {}
+                // An option that GRUB doesn't know: it says so and goes on without the entry.
+                text if text.starts_with('-') && text.len() > 1 => return,
                 _ => parameters.push(word),
             }
+        }
+        // It takes no value that looks like an option either (seen in grub-emu 2.06).
+        if id.as_ref().is_some_and(|id: &String| id.starts_with('-') && id.len() > 1) {
+            return;
         }
         // GRUB takes no entry without a title.
         let Some(title) = parameters.first().map(|field| field.text.clone()) else {
@@ -373,7 +378,6 @@ impl<'a> Machine<'a> {
             Some(setting) => setting.value.clone(),
             // GRUB tells its scripts what it can do, and both GRUBs that are told apart here can do all of it.
             None if name.starts_with("feature_") => known("y"),
-            None if name == "menuentry_id_option" => known("--id"),
             None if matches!(name, "prefix" | "config_directory") => known("(boot)/grub"),
             None if OF_MACHINE.contains(&name) => Value::Unknown(Unclear::MachineDecides),
             None => known(""),
