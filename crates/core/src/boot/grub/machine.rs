@@ -183,18 +183,25 @@ impl<'a> Machine<'a> {
         let mut words = words.into_iter().skip(1);
         while let Some(word) = words.next() {
             match word.text.as_str() {
-                "--class" | "--users" | "--hotkey" | "--source" => drop(words.next()),
-                "--id" => id = words.next().map(|field| field.text),
+                option @ ("--class" | "--users" | "--hotkey" | "--source" | "--id") => {
+                    // A value that looks like an option is none: GRUB says so and goes on without the entry. (A word that
+                    // looks like one and isn't is a word. Both seen in grub-emu 2.06.)
+                    let Some(value) =
+                        words.next().filter(|value| value.text.len() < 2 || !value.text.starts_with('-'))
+                    else {
+                        return;
+                    };
+                    if option == "--id" {
+                        id = Some(value.text);
+                    }
+                }
                 "--unrestricted" => {}
                 text if text.starts_with("--id=") => id = Some(text["--id=".len()..].to_owned()),
-                // An option that GRUB doesn't know: it says so and goes on without the entry.
-                text if text.starts_with('-') && text.len() > 1 => return,
+                text if ["--class=", "--users=", "--hotkey=", "--source="]
+                    .iter()
+                    .any(|option| text.starts_with(option)) => {}
                 _ => parameters.push(word),
             }
-        }
-        // It takes no value that looks like an option either (seen in grub-emu 2.06).
-        if id.as_ref().is_some_and(|id: &String| id.starts_with('-') && id.len() > 1) {
-            return;
         }
         // GRUB takes no entry without a title.
         let Some(title) = parameters.first().map(|field| field.text.clone()) else {

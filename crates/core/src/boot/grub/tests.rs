@@ -153,8 +153,9 @@ fn what_only_the_machine_knows_is_left_open() {
         ("menuentry a {\n", Err(Unclear::Refused)),
         ("menuentry a {}\n}\n", Err(Unclear::Refused)),
         ("while true; do set a=1; done\nmenuentry a {}\n", Err(Unclear::TooLarge)),
-        // An option that GRUB doesn't know costs the entry, and an id that looks like one does.
-        ("menuentry a --id -1 {}\nmenuentry b --odd {}\nmenuentry c {}\n", Ok("c")),
+        // An id that looks like an option costs the entry, a title doesn't.
+        ("menuentry a --id -1 {}\nmenuentry b --class -x {}\nmenuentry c {}\n", Ok("c")),
+        ("menuentry -x --id a {}\nmenuentry c {}\n", Ok("a")),
         // Where nobody sets the variable, what follows it is no id.
         ("menuentry a $menuentry_id_option b {}\n", Ok("a")),
         ("function f { f; }\nf\nmenuentry a {}\n", Ok("a")),
