@@ -180,9 +180,11 @@ impl<'a> Machine<'a> {
     fn entry(&mut self, submenu: bool, words: Vec<Field>, body: Option<Body>, line: usize) {
         let mut id = None;
         let mut parameters: Vec<Field> = Vec::new();
-        let mut words = words.into_iter().skip(1);
+        let mut words = words.into_iter().skip(1).peekable();
         while let Some(word) = words.next() {
             match word.text.as_str() {
+                // Red Hat's tools write `--users $grub_users --id …`, and the variable is mostly empty.
+                "--users" if words.peek().is_some_and(|next| next.text.starts_with("--")) => {}
                 option @ ("--class" | "--users" | "--hotkey" | "--source" | "--id") => {
                     // A value that looks like an option is none: GRUB says so and goes on without the entry. (A word that
                     // looks like one and isn't is a word. Both seen in grub-emu 2.06.)
