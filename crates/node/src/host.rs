@@ -12,7 +12,7 @@ mod command;
 mod listing;
 pub mod markers;
 mod mounts;
-mod open;
+pub(crate) mod open;
 mod projection;
 mod redact;
 mod request;
