@@ -2,7 +2,8 @@
 //! file is opened, and nothing is changed.
 //!
 //! One file a format: [`grub`] (GRUB 2's script), [`bls`], [`environment`], [`default`] (`/etc/default/grub`), [`legacy`]
-//! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`reading`] puts all of it together.
+//! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`writable`] says whether the
+//! loader can take a one-shot back, [`reading`] puts all of it together.
 
 pub mod bls;
 pub mod choose;
@@ -12,6 +13,7 @@ pub mod grub;
 pub mod grubby;
 pub mod legacy;
 pub mod reading;
+pub mod writable;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
