@@ -6,6 +6,7 @@
 //! loader can take a one-shot back, [`reading`] puts all of it together.
 
 pub mod bls;
+pub mod change;
 pub mod choose;
 pub mod default;
 pub mod environment;

@@ -3,7 +3,9 @@
 //! A document is data: nothing here decides anything. Documents hold no floating point number and no unordered map,
 //! so that equal documents have equal bytes.
 
+pub mod journal;
 pub mod kernels;
+pub mod plan;
 pub mod report;
 pub mod snapshot;
 
