@@ -2,7 +2,8 @@
 //! file is opened, and nothing is changed.
 //!
 //! One file a format: [`grub`] (GRUB 2's script), [`bls`], [`environment`], [`default`] (`/etc/default/grub`), [`legacy`]
-//! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`reading`] puts all of it together.
+//! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`reading`] puts all of it together, and
+//! [`trial`] has the script that boots a kernel once.
 
 pub mod bls;
 pub mod choose;
@@ -12,6 +13,7 @@ pub mod grub;
 pub mod grubby;
 pub mod legacy;
 pub mod reading;
+pub mod trial;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,7 +50,7 @@ pub struct MenuEntry {
     pub title: String,
     /// The id; the title where the configuration gives none.
     pub id: String,
-    /// The numbers from the top menu down to it, each from 0.
+    /// The numbers from the top menu down to it, each from 0; empty for what has no title, which GRUB takes into no menu.
     pub path: Vec<usize>,
     /// The path of the kernel, as the loader sees it.
     pub kernel: Option<String>,

@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::grub::{self, Given, Surroundings};
 use super::{
     BootConfiguration, EntryKind, MenuEntry, Place, Setting, Unclear, Value, Variable, grubby, is_linux,
-    legacy, next_boot, next_boot_of_any, release_of,
+    legacy, next_boot, next_boot_of_any, release_of, trial,
 };
 use crate::document::{Body, Why};
 use crate::format::kernel::arguments;
@@ -35,7 +35,7 @@ pub struct BootFiles {
     /// Whose GRUB it is, where the distribution tells.
     pub matcher: Option<Matcher>,
     /// What keeps GRUB from writing to the first environment block: a file system or a device.
-    pub unwritable: Option<String>,
+    pub unwritable: Given<String>,
     /// What could not be read.
     pub open: Vec<Why>,
 }
@@ -119,7 +119,13 @@ pub fn of_files(files: &BootFiles) -> Boot {
     if let Given::Is(entries) = &mut entries {
         BlsEntry::sort(entries);
     }
+    let writable = match &files.unwritable {
+        Given::Not => None,
+        Given::Missing => Some(true),
+        Given::Is(_) => Some(false),
+    };
     let surroundings = Surroundings {
+        writable,
         environment: match environments.first() {
             Some((file, environment)) => Given::Is((file, environment)),
             None if files.environments_complete => Given::Missing,
@@ -151,13 +157,21 @@ pub fn of_files(files: &BootFiles) -> Boot {
         }
     };
     let mut next = choose(&configuration, environment, matcher);
-    let is_for_once = next.why.as_ref().and_then(Setting::variable) == Some("next_entry");
+    let decided_by = next.why.as_ref().and_then(Setting::variable);
+    // What GRUB takes back, so that the boot after it is another one.
+    let taken_back = decided_by.and_then(|variable| match variable {
+        "next_entry" => Some("next_entry"),
+        trial::ENTRY => Some(trial::TRIES),
+        _ => None,
+    });
     let afterwards = match (&files.configuration, environment) {
-        (Some((file, text)), Some((block, environment))) if is_for_once && files.unwritable.is_none() => {
-            let mut cleared = environment.clone();
-            cleared.variables.retain(|(name, _)| name != "next_entry");
-            let surroundings = Surroundings { environment: Given::Is((block, &cleared)), ..surroundings };
-            Some(choose(&grub::run(file, text, surroundings), None, matcher).choice)
+        (Some((file, text)), Some((block, environment))) if writable != Some(false) => {
+            taken_back.map(|taken| {
+                let mut cleared = environment.clone();
+                cleared.variables.retain(|(name, _)| name != taken);
+                let surroundings = Surroundings { environment: Given::Is((block, &cleared)), ..surroundings };
+                choose(&grub::run(file, text, surroundings), None, matcher).choice
+            })
         }
         _ => None,
     };
@@ -311,7 +325,7 @@ fn surprises(files: &BootFiles, environments: &[(&str, Environment)], next: &Nex
     let mut found = Vec::new();
     let whole = |file: &str| Place { file: file.to_owned(), line: 0 };
     if let [(first, environment), others @ ..] = environments {
-        if let Some(by) = &files.unwritable {
+        if let Given::Is(by) = &files.unwritable {
             let kind = SurpriseKind::EnvironmentNotWritable;
             found.push(Surprise { kind, value: by.clone(), place: whole(first) });
         }
