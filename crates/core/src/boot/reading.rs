@@ -183,14 +183,12 @@ pub fn of_files(files: &BootFiles) -> Boot {
         _ => None,
     });
     let afterwards = match (&files.configuration, environment) {
-        (Some((file, text)), Some((block, environment))) if !is_lost => {
-            taken_back.map(|taken| {
-                let mut cleared = environment.clone();
-                cleared.variables.retain(|(name, _)| name != taken);
-                let surroundings = Surroundings { environment: Given::Is((block, &cleared)), ..surroundings };
-                choose(&grub::run(file, text, surroundings), None, matcher).choice
-            })
-        }
+        (Some((file, text)), Some((block, environment))) if !is_lost => taken_back.map(|taken| {
+            let mut cleared = environment.clone();
+            cleared.variables.retain(|(name, _)| name != taken);
+            let surroundings = Surroundings { environment: Given::Is((block, &cleared)), ..surroundings };
+            choose(&grub::run(file, text, surroundings), None, matcher).choice
+        }),
         _ => None,
     };
     let mut defaults = Defaults::default();
