@@ -35,7 +35,7 @@ pub struct BootFiles {
     /// Whose GRUB it is, where the distribution tells.
     pub matcher: Option<Matcher>,
     /// What keeps GRUB from writing to the first environment block: a file system or a device.
-    pub unwritable: Given<String>,
+    pub unwritable: Option<String>,
     /// What could not be read.
     pub open: Vec<Why>,
 }
@@ -119,13 +119,9 @@ pub fn of_files(files: &BootFiles) -> Boot {
     if let Given::Is(entries) = &mut entries {
         BlsEntry::sort(entries);
     }
-    let writable = match &files.unwritable {
-        Given::Not => None,
-        Given::Missing => Some(true),
-        Given::Is(_) => Some(false),
-    };
     let surroundings = Surroundings {
-        writable,
+        // That nothing is known to keep GRUB from writing doesn't mean that it can.
+        writable: files.unwritable.as_ref().map(|_| false),
         environment: match environments.first() {
             Some((file, environment)) => Given::Is((file, environment)),
             None if files.environments_complete => Given::Missing,
@@ -165,7 +161,7 @@ pub fn of_files(files: &BootFiles) -> Boot {
         _ => None,
     });
     let afterwards = match (&files.configuration, environment) {
-        (Some((file, text)), Some((block, environment))) if writable != Some(false) => {
+        (Some((file, text)), Some((block, environment))) if files.unwritable.is_none() => {
             taken_back.map(|taken| {
                 let mut cleared = environment.clone();
                 cleared.variables.retain(|(name, _)| name != taken);
@@ -325,7 +321,7 @@ fn surprises(files: &BootFiles, environments: &[(&str, Environment)], next: &Nex
     let mut found = Vec::new();
     let whole = |file: &str| Place { file: file.to_owned(), line: 0 };
     if let [(first, environment), others @ ..] = environments {
-        if let Given::Is(by) = &files.unwritable {
+        if let Some(by) = &files.unwritable {
             let kind = SurpriseKind::EnvironmentNotWritable;
             found.push(Surprise { kind, value: by.clone(), place: whole(first) });
         }

@@ -75,10 +75,11 @@ pub fn collect(host: &Host<'_>) -> BootFiles {
         }
     }
     files.matcher = distribution::collect(host).value().and_then(matcher);
-    if let Some((path, _)) = files.environments.first()
-        && let Some(mounts) = host.read("/proc/mounts", LARGE).got()
-    {
-        files.unwritable = unwritable(&mounts.text(), &resolved(host, path));
+    if let Some((path, _)) = files.environments.first() {
+        files.unwritable = host.read("/proc/mounts", LARGE).got().and_then(|mounts| {
+            let path = resolved(host, path);
+            unwritable(&mounts.text(), &path)
+        });
     }
     files.open.sort();
     files.open.dedup();
@@ -226,26 +227,20 @@ fn resolved(host: &Host<'_>, path: &str) -> String {
 }
 
 /// What keeps GRUB from writing to a file: the file system that it lies on, or the device below that.
-fn unwritable(mounts: &str, path: &str) -> Given<String> {
+fn unwritable(mounts: &str, path: &str) -> Option<String> {
     let line = |line: &str| {
         let mut columns = line.split_ascii_whitespace().map(str::to_owned);
         Some((columns.next()?, columns.next()?, columns.next()?))
     };
     let holds = |at: &str| at == "/" || path.strip_prefix(at).is_some_and(|rest| rest.starts_with('/'));
     // Of several on one place the last is seen.
-    let found =
-        mounts.lines().filter_map(line).filter(|(_, at, _)| holds(at)).max_by_key(|(_, at, _)| at.len());
-    let Some((device, _, kind)) = found else { return Given::Not };
+    let (device, _, kind) =
+        mounts.lines().filter_map(line).filter(|(_, at, _)| holds(at)).max_by_key(|(_, at, _)| at.len())?;
     if READ_ONLY.contains(&kind.as_str()) {
-        return Given::Is(kind);
+        return Some(kind);
     }
-    match device.strip_prefix("/dev/") {
-        None => Given::Not,
-        Some(name) if ["mapper/", "md", "dm-"].iter().any(|layer| name.starts_with(layer)) => {
-            Given::Is(device)
-        }
-        Some(_) => Given::Missing,
-    }
+    let name = device.strip_prefix("/dev/")?;
+    (name.starts_with("mapper/") || name.starts_with("md") || name.starts_with("dm-")).then_some(device)
 }
 
 #[cfg(test)]
@@ -255,23 +250,17 @@ mod tests {
     #[test]
     fn grub_writes_to_plain_disks_alone() {
         let mounts = "/dev/mapper/vg-root / xfs rw 0 0\n/dev/sda1 /boot ext4 rw 0 0\n/dev/sda2 /boot/efi vfat rw 0 0\n\
-                      pool/x /data zfs rw 0 0\n/dev/md0 /srv ext4 rw 0 0\nhost:/x /mnt nfs rw 0 0\n";
+                      pool/x /data zfs rw 0 0\n/dev/md0 /srv ext4 rw 0 0\n";
         for (path, expected) in [
-            ("/boot/grub2/grubenv", Given::Missing),
-            ("/boot/efi/EFI/x/grubenv", Given::Missing),
-            ("/grubenv", Given::Is("/dev/mapper/vg-root")),
-            ("/bootstrap/grubenv", Given::Is("/dev/mapper/vg-root")),
-            ("/data/grubenv", Given::Is("zfs")),
-            ("/srv/grubenv", Given::Is("/dev/md0")),
-            ("/mnt/grubenv", Given::Not),
+            ("/boot/grub2/grubenv", None),
+            ("/boot/efi/EFI/x/grubenv", None),
+            ("/grubenv", Some("/dev/mapper/vg-root")),
+            ("/bootstrap/grubenv", Some("/dev/mapper/vg-root")),
+            ("/data/grubenv", Some("zfs")),
+            ("/srv/grubenv", Some("/dev/md0")),
         ] {
-            let expected = match expected {
-                Given::Is(by) => Given::Is(by.to_owned()),
-                Given::Missing => Given::Missing,
-                Given::Not => Given::Not,
-            };
-            assert_eq!(unwritable(mounts, path), expected, "{path}");
+            assert_eq!(unwritable(mounts, path).as_deref(), expected, "{path}");
         }
-        assert_eq!(unwritable("", "/boot/grubenv"), Given::Not);
+        assert_eq!(unwritable("", "/boot/grubenv"), None);
     }
 }
