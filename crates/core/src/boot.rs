@@ -2,10 +2,11 @@
 //! file is opened, and nothing is changed.
 //!
 //! One file a format: [`grub`] (GRUB 2's script), [`bls`], [`environment`], [`default`] (`/etc/default/grub`), [`legacy`]
-//! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`reading`] puts all of it together, and
-//! [`trial`] has the script that boots a kernel once.
+//! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`writable`] says whether the
+//! loader can take a one-shot back, [`reading`] puts all of it together, and [`trial`] has the script that boots a kernel once.
 
 pub mod bls;
+pub mod change;
 pub mod choose;
 pub mod default;
 pub mod environment;
@@ -14,6 +15,7 @@ pub mod grubby;
 pub mod legacy;
 pub mod reading;
 pub mod trial;
+pub mod writable;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
