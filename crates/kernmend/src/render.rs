@@ -3,6 +3,7 @@
 
 mod boot;
 mod kernel;
+mod plan;
 mod scan;
 
 use std::cmp::Reverse;
@@ -18,6 +19,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub(crate) use self::boot::boot;
 pub(crate) use self::kernel::kernels;
+pub(crate) use self::plan::plan;
 pub(crate) use self::scan::{is_candidate, scan};
 use crate::message::Messages;
 

@@ -13,7 +13,7 @@ use super::grub::{self, Given, Surroundings};
 use super::writable::{self, Block, Obstacle, Writable};
 use super::{
     BootConfiguration, EntryKind, MenuEntry, Place, Setting, Unclear, Value, Variable, grubby, is_linux,
-    legacy, next_boot, next_boot_of_any, release_of,
+    legacy, next_boot, next_boot_of_any, release_of, trial,
 };
 use crate::document::snapshot::FileSystem;
 use crate::document::{Body, Fact, Why};
@@ -133,7 +133,17 @@ pub fn of_files(files: &BootFiles) -> Boot {
     if let Given::Is(entries) = &mut entries {
         BlsEntry::sort(entries);
     }
+    let environment = environments.first().map(|(file, environment)| (*file, environment));
+    let writable = environment.map(|(path, environment)| {
+        let (leads_to, file_system) = (files.block_leads_to.as_deref(), &files.block_on);
+        writable::judge(&Block { path, leads_to, environment, file_system })
+    });
     let surroundings = Surroundings {
+        writable: match writable {
+            Some(Writable::Yes) => Some(true),
+            Some(Writable::No { .. }) => Some(false),
+            Some(Writable::Unknown { .. }) | None => None,
+        },
         environment: match environments.first() {
             Some((file, environment)) => Given::Is((file, environment)),
             None if files.environments_complete => Given::Missing,
@@ -150,7 +160,6 @@ pub fn of_files(files: &BootFiles) -> Boot {
             Given::Is(entries) => Given::Is(entries),
         },
     };
-    let environment = environments.first().map(|(file, environment)| (*file, environment));
     let (source, file, configuration, matcher) = match (&files.configuration, &files.legacy) {
         (Some((file, text)), _) => {
             let matcher = files.matcher.or_else(|| matcher_of(text));
@@ -164,20 +173,22 @@ pub fn of_files(files: &BootFiles) -> Boot {
             (Source::Nothing, "", nothing, files.matcher)
         }
     };
-    let writable = environment.map(|(path, environment)| {
-        let (leads_to, file_system) = (files.block_leads_to.as_deref(), &files.block_on);
-        writable::judge(&Block { path, leads_to, environment, file_system })
-    });
     let is_lost = matches!(writable, Some(Writable::No { .. }));
     let mut next = choose(&configuration, environment, matcher);
-    let is_for_once = next.why.as_ref().and_then(Setting::variable) == Some("next_entry");
+    let decided_by = next.why.as_ref().and_then(Setting::variable);
+    // What GRUB takes back, so that the boot after it is another one.
+    let taken_back = decided_by.and_then(|variable| match variable {
+        "next_entry" => Some("next_entry"),
+        trial::ENTRY => Some(trial::TRIES),
+        _ => None,
+    });
     let afterwards = match (&files.configuration, environment) {
-        (Some((file, text)), Some((block, environment))) if is_for_once && !is_lost => {
+        (Some((file, text)), Some((block, environment))) if !is_lost => taken_back.map(|taken| {
             let mut cleared = environment.clone();
-            cleared.variables.retain(|(name, _)| name != "next_entry");
+            cleared.variables.retain(|(name, _)| name != taken);
             let surroundings = Surroundings { environment: Given::Is((block, &cleared)), ..surroundings };
-            Some(choose(&grub::run(file, text, surroundings), None, matcher).choice)
-        }
+            choose(&grub::run(file, text, surroundings), None, matcher).choice
+        }),
         _ => None,
     };
     let mut defaults = Defaults::default();

@@ -30,7 +30,13 @@ const LEGACY: [&str; 2] = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
 /// Reads the boot loader's files, and says what boots next.
 #[must_use]
 pub fn collect(host: &Host<'_>) -> Boot {
-    of_files(&files(host, &storage::mounts(host)))
+    of_files(&read(host))
+}
+
+/// The boot loader's files as they are, for those who change them or judge what they would be.
+#[must_use]
+pub fn read(host: &Host<'_>) -> BootFiles {
+    files(host, &storage::mounts(host))
 }
 
 /// What boots next as a fact of a snapshot.
