@@ -5,6 +5,7 @@ mod boot;
 mod kernel;
 mod plan;
 mod scan;
+mod status;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ pub(crate) use self::boot::boot;
 pub(crate) use self::kernel::kernels;
 pub(crate) use self::plan::plan;
 pub(crate) use self::scan::{is_candidate, scan};
+pub(crate) use self::status::{checks, event, outcome, short, status, stuck};
 use crate::message::Messages;
 
 const DIM: Style = Style::new().dimmed();
