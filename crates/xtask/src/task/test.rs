@@ -10,8 +10,15 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 11] = [
+    ("cpio", "the judge of the archives that the lab adds to an initramfs"),
     ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
+    ("e2fsprogs", "the root file systems of virtual machines"),
+    ("fdisk", "the partitions of virtual machines"),
+    ("mmdebstrap", "the Debian of virtual machines"),
+    ("qemu-system-x86", "virtual machines"),
+    ("qemu-utils", "the disks of virtual machines"),
+    ("util-linux", "virtual machines that end with their test"),
     ("runc", "a real runtime on the live machine: it ignores kernel memory accounting"),
     ("crun", "a real runtime on the live machine that is not built from libcontainer"),
     ("sosreport", "a real sosreport of this machine, as support asks for it"),
