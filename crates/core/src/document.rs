@@ -3,7 +3,9 @@
 //! A document is data: nothing here decides anything. Documents hold no floating point number and no unordered map,
 //! so that equal documents have equal bytes.
 
+pub mod journal;
 pub mod kernels;
+pub mod plan;
 pub mod report;
 pub mod snapshot;
 
@@ -270,6 +272,13 @@ pub enum Fact<T> {
         /// What stood in the way.
         why: Why,
     },
+}
+
+/// A fact that a document doesn't hold: an older version wrote it, or nobody asked.
+impl<T> Default for Fact<T> {
+    fn default() -> Self {
+        Self::unknown(Reason::NotCaptured, "", "")
+    }
 }
 
 impl<T> Fact<T> {

@@ -1,12 +1,13 @@
 //! What the tests need that take root or a real machine: real control groups, root trees to point kernmend at,
-//! processes that are measured, packages of a distribution, virtual machines. Nothing of the product uses it, and it doesn't run in a plain `cargo test`:
-//! `cargo xtask test` runs it, and tells it where the program under test is.
+//! processes that are measured, packages of a distribution, virtual machines. Nothing of the product uses it, and it
+//! doesn't run in a plain `cargo test`: `cargo xtask test` runs it, and tells it where the program under test is.
 
 mod cache;
 pub mod cgroup_farm;
 mod command;
 pub mod debian;
 pub mod gaps;
+pub mod grub_emu;
 pub mod hung;
 pub mod kernmend;
 pub mod measure;

@@ -10,11 +10,12 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("cpio", "the judge of the archives that the lab adds to an initramfs"),
     ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
-    ("e2fsprogs", "the root file systems of virtual machines"),
+    ("e2fsprogs", "disks of virtual machines, and one that GRUB in user space can write to"),
     ("fdisk", "the partitions of virtual machines"),
+    ("grub-emu", "GRUB in user space: the truth about what boots next"),
     ("mmdebstrap", "the Debian of virtual machines"),
     ("qemu-system-x86", "virtual machines"),
     ("qemu-utils", "the disks of virtual machines"),
