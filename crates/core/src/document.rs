@@ -4,6 +4,7 @@
 //! so that equal documents have equal bytes.
 
 pub mod kernels;
+pub mod news;
 pub mod report;
 pub mod snapshot;
 
@@ -107,6 +108,13 @@ impl<B: Body> Document<B> {
     pub fn to_json(&self) -> String {
         let json =
             serde_json::to_string_pretty(self).expect("documents hold only strings as keys, and no floats");
+        escape_invisible(&json)
+    }
+
+    /// The JSON as one line, for documents that follow each other in a stream.
+    #[must_use]
+    pub fn to_json_line(&self) -> String {
+        let json = serde_json::to_string(self).expect("documents hold only strings as keys, and no floats");
         escape_invisible(&json)
     }
 

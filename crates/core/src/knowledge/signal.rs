@@ -28,9 +28,13 @@ use aho_corasick::{AhoCorasick, MatchKind, packed};
 use super::expression::Expression;
 use super::problem::Problem;
 
-/// How many words one vector search takes: it tells eight groups apart, and words that share one give lookalikes to
-/// verify. Measured on 65 words, eight searches of eight take less than half the time of two of thirty-two.
-const WORDS_IN_A_SEARCH: usize = 8;
+/// How many groups of words a vector search tells apart. It looks at the first bytes of words; those of a group give
+/// lookalikes to verify.
+const GROUPS: usize = 8;
+
+/// How many words make a group. Three that follow each other in the alphabet begin alike, and so give few lookalikes:
+/// measured on 66 words, three searches of 24 take two thirds of the time of nine of 8.
+const WORDS_IN_A_GROUP: usize = 3;
 
 /// A boot starts with this line, whatever the kernel: it ends all runs.
 pub(crate) const BANNER: &str = "Linux version ";
@@ -150,15 +154,14 @@ impl SignalSet {
     }
 
     /// The patterns that can match this line, as (signal, pattern) in their order.
-    pub(crate) fn candidates(&self, line: &[u8]) -> BTreeSet<(usize, usize)> {
+    pub(crate) fn candidates(&self, line: &[u8]) -> Vec<(usize, usize)> {
         let index = self.index();
-        index
-            .words
-            .find_overlapping_iter(line)
-            .filter_map(|found| index.owners.get(found.pattern().as_usize()))
-            .flatten()
-            .copied()
-            .collect()
+        let words = index.words.find_overlapping_iter(line);
+        let owners = words.filter_map(|found| index.owners.get(found.pattern().as_usize()));
+        let mut patterns: Vec<(usize, usize)> = owners.flatten().copied().collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        patterns
     }
 }
 
@@ -180,15 +183,23 @@ impl Index {
                 .build(words)
                 .expect("a few hundred short words fit into any automaton")
         };
-        let all: Vec<&str> = words.iter().copied().chain([BANNER]).collect();
+        let mut all: Vec<&str> = words.iter().copied().chain([BANNER]).collect();
+        all.sort_unstable();
         // A line with a word also has what the word contains; and fewer words are found faster.
         let contains_another = |word: &str| all.iter().any(|other| *other != word && word.contains(other));
         let wanted: Vec<&str> = all.iter().copied().filter(|word| !contains_another(word)).collect();
-        let packed: Option<Vec<_>> = wanted.chunks(WORDS_IN_A_SEARCH).map(packed::Searcher::new).collect();
+        let packed: Option<Vec<_>> = wanted.chunks(GROUPS * WORDS_IN_A_GROUP).map(searcher).collect();
         let prefilter = packed.map_or_else(|| Prefilter::Automaton(automaton(&wanted)), Prefilter::Packed);
         let words = automaton(&words);
         Self { prefilter, words, owners }
     }
+}
+
+/// A vector search for a few words, which come in the order of the alphabet. It deals them out to its groups one after
+/// the other, so neighbours are given to it at a distance of as many.
+fn searcher(words: &[&str]) -> Option<packed::Searcher> {
+    let dealt = (0..WORDS_IN_A_GROUP).flat_map(|first| words.iter().skip(first).step_by(WORDS_IN_A_GROUP));
+    packed::Searcher::new(dealt)
 }
 
 /// The places in some bytes where words of signals stand.
