@@ -259,6 +259,64 @@ mod tests {
         }
     }
 
+    fn embedded() -> read::Files<'static> {
+        read::read(&[
+            ("kernel.toml", include_str!("../../../../knowledge/signals/kernel.toml")),
+            ("runtime.toml", include_str!("../../../../knowledge/signals/runtime.toml")),
+        ])
+    }
+
+    /// What signals say is held by their vectors, and where that is from is held by name.
+    #[test]
+    fn every_built_in_signal_has_vectors_and_names_its_source() {
+        let read::Files { signals, vectors, .. } = embedded();
+        assert_eq!(
+            signals.len(),
+            KnowledgeBase::embedded().signals.signals().len(),
+            "a file is missing here"
+        );
+        for Signal { name, source, printed_by, .. } in &signals {
+            let has = |matches: bool| {
+                vectors.iter().any(|vector| vector.signal == *name && vector.fields.is_some() == matches)
+            };
+            assert!(
+                has(true) && has(false),
+                "{name} has no line that it must match, or none that it must not"
+            );
+            let is_file = |word: &str| word.contains('/') && (word.ends_with(".c") || word.ends_with(".h"));
+            let names = printed_by.split([' ', ',', ';', ':']).map(|word| word.trim_end_matches('.'));
+            assert!(source != "kernel" || names.into_iter().any(is_file), "{name}: {printed_by}");
+        }
+    }
+
+    /// Who searches line by line with the exported patterns finds what a scan finds, but for what is wrapped over lines
+    /// or escaped.
+    #[test]
+    fn portable_patterns_match_what_the_signals_must() {
+        let read::Files { signals, vectors, .. } = embedded();
+        let mut left_out = 0;
+        for vector in vectors.iter().filter(|vector| vector.fields.is_some()) {
+            let signal = signals.iter().find(|signal| signal.name == vector.signal).unwrap();
+            let patterns: Vec<regex::bytes::Regex> = signal
+                .patterns
+                .iter()
+                .map(|pattern| regex::bytes::Regex::new(&pattern.expression.portable()).unwrap())
+                .collect();
+            let found = |text: &str| patterns.iter().any(|pattern| pattern.is_match(text.as_bytes()));
+            let text = &vector.lines.value;
+            if !text.lines().any(found) {
+                left_out += 1;
+                let unwrapped = text.replace('\n', " ").replace("\\\"", "\"").replace('\\', "");
+                let unescaped = unwrapped.replace("&#39;", "'");
+                assert!(found(&unescaped), "{}: {text}", vector.signal);
+            }
+        }
+        assert!(left_out * 10 < vectors.len(), "{left_out} of {}", vectors.len());
+        let all: Vec<String> =
+            signals.iter().flat_map(|signal| &signal.patterns).map(|p| p.expression.portable()).collect();
+        assert!(regex::bytes::Regex::new(&all.join("|")).is_ok(), "they can be joined");
+    }
+
     /// Signals with everything wrong that can be.
     #[test]
     fn every_problem_is_reported_in_one_run() {

@@ -66,6 +66,7 @@ const COMMON: &[&str] = &[
     "present",
     "process",
     "processes",
+    "profile",
     "reached",
     "read",
     "remove",
