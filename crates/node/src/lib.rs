@@ -4,5 +4,6 @@
 //! `host` and `collect` writes.
 
 pub mod collect;
+pub mod follow;
 pub mod host;
 pub mod scan;
