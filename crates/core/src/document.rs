@@ -6,6 +6,7 @@
 pub mod kernels;
 pub mod news;
 pub mod report;
+pub mod signals;
 pub mod snapshot;
 
 use std::fmt::{self, Write as _};

@@ -40,6 +40,7 @@ fn lines_that_name_the_leak_make_it_a_candidate() {
     unknown   KM-0001  kernel memory accounting leak
        log            2 × SLUB can't allocate memory for the cache dentry of the cgroup 4c0ffee4c0ffee
                       -
+       tells more     kernmend check, on the node: it could be critical
        next           kernmend explain KM-0001
     ");
 }
@@ -53,6 +54,32 @@ fn a_device_that_is_still_waited_for_at_the_end_of_the_log_is_critical() {
     let said = scan(&log, &[]);
     assert!(said.starts_with("exit code Some(1)"), "{said}");
     assert!(said.contains("CRITICAL  KM-0004"), "{said}");
+}
+
+/// Whether the line says when it was doesn't matter: one is a sign, and no more.
+#[test]
+fn a_single_line_makes_its_fault_a_candidate() {
+    let line = "unregister_netdevice: waiting for lo to become free. Usage count = 1";
+    insta::assert_snapshot!(scan(line, &[]), @r"
+    exit code Some(2)
+    - · 1 lines, 68 B
+
+    1 × unregister-netdevice  count=1 device=lo
+
+    with nothing but a log, these are candidates:
+    unknown   KM-0004  a network device that is never released
+       log            1 × waiting for lo over 0 s; so short a wait is transient                        -
+       tells more     kernmend check, on the node: it could be critical
+       next           kernmend explain KM-0004
+    ");
+    let said = scan(&format!("[   77.0] {line}\n"), &[]);
+    assert!(said.starts_with("exit code Some(2)") && said.contains("KM-0004"), "{said}");
+    // A failure that names a newer runc speaks for no leak, and for the ids of memory cgroups.
+    let said = scan(
+        "unable to apply cgroup configuration: mkdir /sys/fs/cgroup/memory/docker/1: no space left on device",
+        &[],
+    );
+    assert!(said.contains("KM-0002") && !said.contains("KM-0001"), "{said}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::snapshot::Hit;
 
 /// What is new of one signal. Lines that come quickly are told together.
 ///
-/// Major 1: the first.
+/// Changes of `kernmend/news/1`: none yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct News {
     /// The log.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{PipeReader, PipeWriter, Write as _, pipe};
+use std::path::PathBuf;
 
 use kernmend_core::knowledge::KnowledgeBase;
 
