@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use kernmend_core::document::Document;
+use kernmend_core::document::signals::Signals;
+
 /// Gives `log` to `kernmend scan - ARGUMENTS`; what is printed, with the exit code in front.
 fn scan(log: &str, arguments: &[&str]) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_kernmend"))
@@ -104,4 +107,32 @@ fn documents_and_the_other_language() {
     let said = scan(log, &["--lang", "zh"]);
     assert!(said.contains("仅凭日志"), "{said}");
     assert!(!said.contains('?'), "{said}");
+}
+
+#[test]
+fn nothing_of_a_log_reaches_the_terminal_raw() {
+    let log =
+        "\u{1b}]0;title\u{7}INFO: task a\u{1b}[31mb\u{9b}2J\u{202e}c:7 blocked for more than 120 seconds.\n";
+    for format in ["text", "json", "snapshot"] {
+        let said = scan(log, &["-o", format]);
+        assert!(said.contains("hung-task") || format == "json", "{said}");
+        let raw = |char: char| char != '\n' && (char.is_control() || char == '\u{202e}');
+        assert!(!said.contains(raw), "{said:?}");
+    }
+}
+
+#[test]
+fn the_known_lines_are_listed_and_can_be_searched_for_by_others() {
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kernmend"));
+        let output = command.arg("signals").args(arguments).env_clear().output().expect("it was built");
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).expect("output is UTF-8")
+    };
+    let text = run(&[]);
+    assert!(text.contains("unregister-netdevice\n   A network device is being removed"), "{text}");
+    let document = Document::<Signals>::from_json(&run(&["-o", "json"])).expect("it is one").body;
+    let patterns: Vec<String> = document.signals.into_iter().flat_map(|signal| signal.patterns).collect();
+    assert_eq!(run(&["--patterns"]).lines().collect::<Vec<_>>(), patterns);
+    assert!(patterns.len() > 60 && patterns.iter().all(|pattern| pattern.starts_with("(?-u:")));
 }

@@ -84,7 +84,7 @@ impl Packages {
     pub fn get(packages: &[Package]) -> Result<Self, DebianError> {
         let recipe: Vec<String> = packages.iter().map(|p| format!("{}/{}", p.suite, p.name)).collect();
         let digest = Digest::of(format!("{LAYOUT}\n{}", recipe.join("\n")).as_bytes()).to_string();
-        let cache = cache()?;
+        let cache = crate::cache().map_err(|_| DebianError::NoCache)?.join("debian");
         // Tests run side by side, and one fetch serves them all. Other processes make their own.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,13 +193,6 @@ fn mirror(work: &Path) -> Result<String, DebianError> {
     let end = format!("/dists/{suite}/InRelease");
     let found = uris.lines().find_map(|line| line.strip_prefix('\'')?.split_once('\'')?.0.strip_suffix(&end));
     found.map(str::to_owned).ok_or_else(|| DebianError::NoArchive(suite.to_owned()))
-}
-
-/// The user's cache folder for Debian's packages.
-fn cache() -> Result<PathBuf, DebianError> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-    Ok(base.ok_or(DebianError::NoCache)?.join("kernmend/debian"))
 }
 
 /// Runs a command to its end and gives what it wrote.

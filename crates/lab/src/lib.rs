@@ -7,6 +7,7 @@ pub mod debian;
 pub mod gaps;
 pub mod hung;
 pub mod kernmend;
+pub mod log;
 pub mod measure;
 pub mod node_root;
 pub mod sweep;
@@ -44,12 +45,22 @@ pub enum LabError {
         /// What would help.
         mend: &'static str,
     },
+    /// The user has no cache folder.
+    #[error("neither XDG_CACHE_HOME nor HOME is set")]
+    NoCache,
     /// A table of a sweep.
     #[error("the table of a sweep is not one: {0}")]
     Table(String),
     /// The measuring program's answer isn't what was agreed.
     #[error("the measuring program answered `{0}`")]
     Measurement(String),
+}
+
+/// The lab's folder in the user's cache.
+fn cache() -> Result<PathBuf, LabError> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    Ok(base.ok_or(LabError::NoCache)?.join("kernmend"))
 }
 
 impl LabError {

@@ -175,6 +175,13 @@ mod tests {
                 assert_eq!(scan.hits.iter().map(|hit| hit.count).collect::<Vec<_>>(), [2]);
             }
         }
+        for swap in [u16::to_le_bytes, u16::to_be_bytes] {
+            let units = std::iter::once(0xfeff).chain(LINES.iter().map(|byte| u16::from(*byte)));
+            let wide: Vec<u8> = units.flat_map(swap).collect();
+            let scan = scan(&["-"], &wide[..], &signals, |_, _| ()).unwrap();
+            assert_eq!((scan.lines, scan.bytes), (2, LINES.len() as u64));
+            assert_eq!(scan.hits.iter().map(|hit| hit.count).collect::<Vec<_>>(), [2]);
+        }
         let cut = dir.path().join("cut.gz");
         std::fs::write(&cut, &files[1][..files[1].len() - 5]).unwrap();
         assert!(scan(&[&cut], io::empty(), &signals, |_, _| ()).is_err());
