@@ -5,6 +5,7 @@
 //! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`reading`] puts all of it together.
 
 pub mod bls;
+pub mod change;
 pub mod choose;
 pub mod default;
 pub mod environment;

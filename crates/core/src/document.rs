@@ -3,8 +3,10 @@
 //! A document is data: nothing here decides anything. Documents hold no floating point number and no unordered map,
 //! so that equal documents have equal bytes.
 
+pub mod journal;
 pub mod kernels;
 pub mod news;
+pub mod plan;
 pub mod report;
 pub mod signals;
 pub mod snapshot;
