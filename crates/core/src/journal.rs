@@ -126,7 +126,7 @@ impl<'a> SoFar<'a> {
                 Event::Started { step, pass, .. } => so_far.step(*step, *pass, false),
                 Event::Done { step, pass } => so_far.step(*step, *pass, true),
                 Event::Failed { step, pass: Pass::Undo, why } => {
-                    so_far.undo_failed = Some((*step, why.clone()))
+                    so_far.undo_failed = Some((*step, why.clone()));
                 }
                 Event::Failed { .. } => so_far.act_failed = true,
                 Event::Rebooting { into } => so_far.reboot = Some((*into, false)),

@@ -3,6 +3,7 @@
 
 mod boot;
 mod kernel;
+mod plan;
 mod scan;
 mod signals;
 
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use kernmend_core::document::report::{Evidence, Finding, NodeSummary, Report, Undecided, Verdict};
+use kernmend_core::document::report::{Evidence, Finding, NodeSummary, Pending, Report, Undecided, Verdict};
 use kernmend_core::document::{Fact, Why, is_invisible};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::advisory::Advisory;
@@ -19,6 +20,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub(crate) use self::boot::boot;
 pub(crate) use self::kernel::kernels;
+pub(crate) use self::plan::plan;
 pub(crate) use self::scan::{is_candidate, news, scan};
 pub(crate) use self::signals::signals;
 use crate::message::Messages;
@@ -58,6 +60,7 @@ pub(crate) fn report(
 ) -> String {
     let page = Page::new(knowledge, messages);
     let mut text = page.headline(&report.node);
+    text.push_str(&page.pending(&report.node));
     text.push_str(&page.unanswered(&report.node));
     text.push('\n');
     let mut clear = 0_usize;
@@ -151,6 +154,18 @@ impl<'a> Page<'a> {
         parts.extend(node.programs.iter().map(|program| printable(program)));
         let line = parts.join(" · ");
         wrap(&line, self.width).into_iter().map(|line| format!("{BOLD}{line}{BOLD:#}\n")).collect()
+    }
+
+    /// What a reboot would change, and who asks for one.
+    fn pending(&self, node: &NodeSummary) -> String {
+        let sentence = |pending: &Pending| match pending {
+            Pending::OtherKernel { release } => self.messages.pending_other(printable(release)),
+            Pending::NewerKernel { release } => self.messages.pending_newer(printable(release)),
+            Pending::Reboot { packages } if packages.is_empty() => self.messages.pending_reboot().to_owned(),
+            Pending::Reboot { packages } => self.messages.pending_reboot_for(printable(&packages.join(", "))),
+        };
+        let lines = node.pending.iter().flat_map(|pending| wrap(&sentence(pending), self.width));
+        lines.map(|line| format!("{line}\n")).collect()
     }
 
     /// What hung: it can be the fault itself, and what kernmend could not see is behind it.
