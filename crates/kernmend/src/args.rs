@@ -187,7 +187,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .num_args(1..)
                 .value_parser(path()),
         )
-        .arg(text("follow", messages.option_follow()).short('f').action(ArgAction::SetTrue))
+        .arg(text("follow", messages.option_follow_logs()).short('f').action(ArgAction::SetTrue))
         .arg(output());
     let signals = Command::new("signals")
         .about(messages.about_signals())
