@@ -26,6 +26,7 @@ pub(crate) enum Asked {
     Check(Check),
     Collect(Collect),
     Scan(Scan),
+    Signals(Signals),
     Kernel(Kernel),
     /// What a worker process does: answer questions about this root, or the machine.
     Answer(Option<PathBuf>),
@@ -72,7 +73,18 @@ pub(crate) struct Collect {
 pub(crate) struct Scan {
     /// The logs in the order of their lines; `-` is standard input.
     pub(crate) files: Vec<PathBuf>,
+    /// Whether to go on when their ends are reached.
+    pub(crate) follow: bool,
     pub(crate) output: Output,
+}
+
+/// What `signals` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signals {
+    Text,
+    Json,
+    /// Regular expressions, one a line.
+    Patterns,
 }
 
 /// The arguments of `kernel`.
@@ -197,7 +209,18 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .num_args(1..)
                 .value_parser(path()),
         )
+        .arg(text("follow", messages.option_follow_logs()).short('f').action(ArgAction::SetTrue))
         .arg(output());
+    let signals = Command::new("signals")
+        .about(messages.about_signals())
+        .arg(text("patterns", messages.option_patterns()).action(ArgAction::SetTrue))
+        .arg(
+            text("output", messages.option_output_signals())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text")
+                .conflicts_with("patterns"),
+        );
     let kernel = Command::new("kernel")
         .about(messages.about_kernel())
         .after_help(messages.exit_codes_kernel())
@@ -305,7 +328,7 @@ pub(crate) fn command(messages: Messages) -> Command {
             .value_name("NAME")
             .help(messages.argument_schema())
             .required(true)
-            .value_parser(choice(&["boot", "report", "snapshot", "kernels"])),
+            .value_parser(choice(&["boot", "report", "snapshot", "kernels", "news", "signals"])),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
     Command::new("kernmend")
@@ -326,7 +349,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .global(true),
         )
         .subcommands([
-            check, collect, scan, kernel, boot, plan, apply, status, rollback, install, explain, schema,
+            check, collect, scan, signals, kernel, boot, plan, apply, status, rollback, install, explain, schema,
         ])
         .subcommands([answer, boot_check])
 }
@@ -369,7 +392,13 @@ impl Arguments {
             }),
             "scan" => Asked::Scan(Scan {
                 files: given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect(),
+                follow: given.get_flag("follow"),
                 output: output(),
+            }),
+            "signals" => Asked::Signals(match (given.get_flag("patterns"), word("output").as_deref()) {
+                (true, _) => Signals::Patterns,
+                (false, Some("json")) => Signals::Json,
+                (false, _) => Signals::Text,
             }),
             "kernel" => Asked::Kernel(Kernel {
                 inputs: given.get_many::<OsString>("inputs").unwrap_or_default().cloned().collect(),

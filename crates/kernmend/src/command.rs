@@ -10,6 +10,7 @@ mod kernel;
 mod plan;
 mod scan;
 mod schema;
+mod signals;
 mod source;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Check(check) => check::run(check, &knowledge()?, dir, messages),
         Asked::Collect(collect) => collect::run(collect, &knowledge()?, dir, messages),
         Asked::Scan(scan) => scan::run(scan, &knowledge()?, messages),
+        Asked::Signals(signals) => signals::run(*signals, &knowledge()?, messages),
         Asked::Kernel(kernel) => kernel::run(kernel, &knowledge()?, messages),
         // Most of its questions need none, and on a node that is short of everything it takes as long as they do.
         Asked::Answer(root) => answer::run(root.as_deref(), knowledge, messages),

@@ -269,6 +269,10 @@ impl<'a> SnapshotFacts<'a> {
             .collect();
         run.insert("lines".to_owned(), reading(Value::count(hit.count)));
         let seconds = |ms: i64| u64::try_from(ms.max(0) / 1000).unwrap_or(0);
+        if hit.count == 1 {
+            // Also where nothing tells when it was.
+            run.insert("duration".to_owned(), reading(Value::count(0)));
+        }
         if let (Some(first), Some(last)) = (hit.first, hit.last) {
             let span = |from: Option<i64>, to: Option<i64>| Some(to?.saturating_sub(from?));
             let duration =
