@@ -6,6 +6,7 @@
 pub mod journal;
 pub mod kernels;
 pub mod plan;
+pub mod proof;
 pub mod report;
 pub mod snapshot;
 
