@@ -81,7 +81,9 @@ pub fn prove(
         fault,
         changes,
         at_work,
-        watched_seconds: ended.and_then(|_| watched(journal, &after.body)),
+        watched_seconds: ended
+            .filter(|ended| *ended == Outcome::Committed)
+            .and_then(|_| watched(journal, &after.body)),
         before,
         plan: journal.plan.clone(),
         entries: journal.entries.clone(),
@@ -153,7 +155,7 @@ fn others<'a>(plan: &'a Plan, changes: &'a [Change]) -> impl Iterator<Item = Obj
     })
 }
 
-/// Seconds from the end of the plan to the second report.
+/// Seconds from the end of a plan to the second report.
 fn watched(journal: &Journal, after: &Report) -> Option<u64> {
     let is_end = |event: &Event| matches!(event, Event::Ended { .. });
     let ended = journal.entries.iter().rev().find(|entry| is_end(&entry.event))?;

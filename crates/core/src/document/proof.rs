@@ -28,8 +28,8 @@ pub struct Proof {
     pub changes: Vec<Change>,
     /// What runs, beside what should.
     pub at_work: AtWork,
-    /// Seconds from the end of the plan to the second report, by the node's clock: what was not seen since is no longer
-    /// than this. None where a moment isn't known, or the clock was set back.
+    /// Seconds for which the plan was in force when the second report was made, by the node's clock: nothing was watched
+    /// for longer. None where it isn't in force, a moment isn't known, or the clock was set back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched_seconds: Option<u64>,
     /// The report from which the plan was made; none where it wasn't kept, or isn't the one that the plan names.

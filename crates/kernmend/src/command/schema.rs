@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use kernmend_core::boot::reading::Boot;
 use kernmend_core::document::kernels::Kernels;
+use kernmend_core::document::proof::Proof;
 use kernmend_core::document::report::Report;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Document, schema};
@@ -16,6 +17,7 @@ pub(crate) fn run(name: &str, messages: Messages) -> Result<ExitCode, Failure> {
     let schema = match name {
         "boot" => schema::<Document<Boot>>(),
         "snapshot" => schema::<Document<Snapshot>>(),
+        "proof" => schema::<Document<Proof>>(),
         "kernels" => schema::<Document<Kernels>>(),
         _ => schema::<Document<Report>>(),
     };
