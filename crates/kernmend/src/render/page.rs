@@ -60,14 +60,14 @@ pub(crate) fn proof_page(
             run(html, &run_of, messages);
         });
         html.element("section", &[], |html| {
-            html.leaf("h2", &[], messages.page_standing());
-            standing(html, proof, messages);
-        });
-        html.element("section", &[], |html| {
             html.leaf("h2", &[], messages.page_after());
             summary(html, &page, &proof.after.body.node);
             changes(html, &words);
             findings(html, &page, &proof.after.body);
+        });
+        html.element("section", &[], |html| {
+            html.leaf("h2", &[], messages.page_standing());
+            standing(html, proof, messages);
         });
         html.element("section", &[], |html| {
             let after = Some(digest(&source["after"]));

@@ -30,7 +30,7 @@ pub(crate) fn step(step: &Step, messages: Messages) -> String {
                 .iter()
                 .map(|(name, value)| format!("{name}={}", value.as_deref().unwrap_or_default()))
                 .collect();
-            messages.plan_step_environment(printable(block), printable(&variables.join(" ")))
+            messages.plan_step_environment(printable(&variables.join(" ")), printable(block))
         }
         Act::Menu { menu, boots, .. } => messages.plan_step_menu(printable(menu), printable(&boots.release)),
         Act::Prove { boots, .. } => messages.plan_step_prove(printable(&boots.release)),

@@ -30,6 +30,10 @@ impl Node {
     /// As it leaked: a case of which all slab caches were listed, on a kernel that heeds the argument.
     pub(crate) fn before() -> Self {
         let node = Self::of_case("kmem-accounting-leak/leaking");
+        let later = Self::after();
+        fs::copy(later.dir().join("etc/os-release"), node.dir().join("etc/os-release"))
+            .expect("both are there");
+        fs::remove_file(node.dir().join("etc/centos-release")).expect("it is there");
         node.write("proc/sys/kernel/osrelease", &format!("{RELEASE}\n"));
         node.write("proc/cmdline", &format!("{ARGUMENTS}\n"));
         let dead = (1..=61_120).map(|id| format!("dentry({id}:{:016x})\n", id * 7_919));

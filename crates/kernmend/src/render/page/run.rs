@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kernmend_core::document::journal::{Destination, Entry, Event, Pass};
-use kernmend_core::document::plan::{Act, Plan, Running};
+use kernmend_core::document::plan::{Act, Plan, Running, Step};
 use kernmend_core::document::proof::Proof;
 use kernmend_core::knowledge::template::duration;
 
@@ -139,6 +139,9 @@ fn lines(plan: &Plan, entries: &[Entry], messages: Messages) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for Entry { at, event } in entries {
         let at = *at;
+        if is_nothing(plan, event) {
+            continue;
+        }
         let said = |what: String| Line { at, what, more: String::new(), result: Outcome::Said };
         let line = match event {
             Event::Booted { running, .. } => Line {
@@ -194,6 +197,20 @@ fn lines(plan: &Plan, entries: &[Entry], messages: Messages) -> Vec<Line> {
         lines.push(line);
     }
     lines
+}
+
+/// Whether a proof is taken back, of which nothing is left that could be.
+fn is_nothing(plan: &Plan, event: &Event) -> bool {
+    match event {
+        Event::Started { step, pass: Pass::Undo, .. } | Event::Done { step, pass: Pass::Undo } => {
+            plan.steps.get(*step).is_some_and(leaves_nothing)
+        }
+        _ => false,
+    }
+}
+
+fn leaves_nothing(step: &Step) -> bool {
+    matches!(step.act, Act::Prove { .. })
 }
 
 /// The line of a step that has no end yet.
@@ -294,7 +311,8 @@ pub(super) fn standing(html: &mut Html, proof: &Proof, messages: Messages) {
         };
         standing.insert(*step, word);
     }
-    for (number, step) in proof.plan.body.steps.iter().enumerate() {
+    let steps = proof.plan.body.steps.iter().enumerate();
+    for (number, step) in steps.filter(|(_, step)| !leaves_nothing(step)) {
         let word = standing.get(&number).copied().unwrap_or(messages.page_stands_never());
         html.element("article", &[("class", "step")], |html| {
             html.element("h3", &[], |html| {
