@@ -49,14 +49,20 @@ fn main() {
             .expect("a string");
         }
     }
-    code.push_str("    /// What people call a fact.\n    pub(crate) fn fact(self, name: &str) -> Option<&'static str> { match (name, self.0) {\n");
-    for key in first["fact"].keys() {
-        for (variant, all) in &catalogues {
-            writeln!(code, "        ({key:?}, Language::{variant}) => Some({:?}),", all["fact"][key])
-                .expect("a string");
+    for (section, about) in [
+        ("fact", "What people call a fact"),
+        ("remark", "The words for what a plan says, with its values in braces"),
+    ] {
+        writeln!(code, "    /// {about}.\n    pub(crate) fn {section}(self, name: &str) -> Option<&'static str> {{ match (name, self.0) {{")
+            .expect("a string");
+        for key in first[section].keys() {
+            for (variant, all) in &catalogues {
+                writeln!(code, "        ({key:?}, Language::{variant}) => Some({:?}),", all[section][key])
+                    .expect("a string");
+            }
         }
+        code.push_str("        _ => None,\n    } }\n");
     }
-    code.push_str("        _ => None,\n    } }\n");
     let arms: String = catalogues
         .iter()
         .map(|(variant, all)| format!("Language::{variant} => format!({:?}), ", all["signal"]["log"]))

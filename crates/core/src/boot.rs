@@ -2,7 +2,9 @@
 //! file is opened, and nothing is changed.
 //!
 //! One file a format: [`grub`] (GRUB 2's script), [`bls`], [`environment`], [`default`] (`/etc/default/grub`), [`legacy`]
-//! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`reading`] puts all of it together.
+//! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`writable`] says whether the
+//! loader can take a one-shot back, [`reading`] puts all of it together, [`trial`] has the script that boots a kernel once,
+//! and [`change`] what these files hold after a change.
 
 pub mod bls;
 pub mod change;
@@ -13,6 +15,8 @@ pub mod grub;
 pub mod grubby;
 pub mod legacy;
 pub mod reading;
+pub mod trial;
+pub mod writable;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,7 +53,7 @@ pub struct MenuEntry {
     pub title: String,
     /// The id; the title where the configuration gives none.
     pub id: String,
-    /// The numbers from the top menu down to it, each from 0.
+    /// The numbers from the top menu down to it, each from 0; empty for what has no title, which GRUB takes into no menu.
     pub path: Vec<usize>,
     /// The path of the kernel, as the loader sees it.
     pub kernel: Option<String>,

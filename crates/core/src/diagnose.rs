@@ -2,6 +2,7 @@
 //! tables of the advisories and holds no threshold of its own.
 
 pub mod fact;
+mod pending;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,6 +138,7 @@ fn summarise(snapshot: &Snapshot, knowledge: &KnowledgeBase) -> NodeSummary {
         cgroup: snapshot.cgroups.mode.clone().map(|found| mode(found).to_owned()),
         programs: programs(&snapshot.programs.found),
         collected_at: snapshot.collected_at.clone(),
+        pending: pending::find(snapshot),
         unanswered: snapshot.unanswered.clone(),
     }
 }

@@ -275,6 +275,13 @@ pub enum Fact<T> {
     },
 }
 
+/// A fact that a document doesn't hold: an older version wrote it, or nobody asked.
+impl<T> Default for Fact<T> {
+    fn default() -> Self {
+        Self::unknown(Reason::NotCaptured, "", "")
+    }
+}
+
 impl<T> Fact<T> {
     /// A value and the file or command that says so.
     pub fn known(value: T, from: impl Into<String>) -> Self {

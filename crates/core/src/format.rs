@@ -4,4 +4,7 @@
 pub mod cgroup;
 pub mod distribution;
 pub mod kernel;
+pub mod machine;
+pub mod mounts;
 pub mod nodes;
+pub mod pods;

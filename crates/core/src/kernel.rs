@@ -9,7 +9,7 @@ use crate::diagnose::fact::{SnapshotFacts, identify};
 use crate::diagnose::judge;
 use crate::document::kernels::{Exposure, Kernel, Kernels, Node, Stream, Told};
 use crate::document::report::Verdict;
-use crate::document::snapshot::{Origin, Snapshot};
+use crate::document::snapshot::{Distribution, Origin, Snapshot};
 use crate::document::{Document, Fact};
 use crate::format::distribution::called;
 use crate::format::nodes::{self, Found};
@@ -103,6 +103,24 @@ fn kernel(release: String, os_image: Option<String>, knowledge: &KnowledgeBase) 
         nodes: Vec::new(),
         release,
         os_image,
+    }
+}
+
+/// Whether another kernel of this distribution has a fault, by its release alone. None where that doesn't tell.
+#[must_use]
+pub fn has_fault(
+    advisory: &Advisory,
+    release: &str,
+    distribution: &Fact<Distribution>,
+    knowledge: &KnowledgeBase,
+) -> Option<bool> {
+    let mut snapshot = Snapshot::of_nothing(Origin::Text);
+    snapshot.kernel.release = Fact::known(release.to_owned(), FROM);
+    snapshot.distribution = distribution.clone();
+    match exposure(advisory, &snapshot, knowledge).affected {
+        Told::Yes => Some(true),
+        Told::No => Some(false),
+        Told::NotTold => None,
     }
 }
 

@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, ValueParser};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use kernmend_core::document::plan::Remedy;
 use kernmend_core::document::report::Verdict;
+use kernmend_core::plan::{Patience, Wish};
 
 use crate::message::{Language, Messages, language_of_environment};
 
@@ -29,6 +31,7 @@ pub(crate) enum Asked {
     Answer(Option<PathBuf>),
     Explain(Option<String>),
     Boot(Boot),
+    Plan(Plan),
     Verify(Verify),
     Report(Report),
     Schema(String),
@@ -78,6 +81,16 @@ pub(crate) struct Kernel {
 pub(crate) struct Boot {
     pub(crate) source: BootSource,
     pub(crate) json: bool,
+}
+
+/// The arguments of `plan`.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The directory that is read; the machine, where there is none.
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) wish: Wish,
+    pub(crate) json: bool,
+    pub(crate) write: Option<PathBuf>,
 }
 
 /// What `boot` reads.
@@ -228,6 +241,40 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(choice(&["text", "json"]))
                 .default_value("text"),
         );
+    let flag = |name, help| text(name, help).action(ArgAction::SetTrue);
+    let seconds = |name, help, default: u64| {
+        text(name, help)
+            .value_name("SECONDS")
+            .value_parser(value_parser!(u64).range(1..))
+            .default_value(default.to_string())
+    };
+    let patience = Patience::default();
+    let plan =
+        Command::new("plan")
+            .about(messages.about_plan())
+            .after_help(messages.exit_codes_plan())
+            .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_plan_fault()))
+            .arg(text("remedy", messages.option_remedy()).value_name("WAY").value_parser(|word: &str| {
+                remedy(word).ok_or("nokmem, cgroup-v1, cgroup-v2, kernel=RELEASE")
+            }))
+            .arg(root())
+            .arg(file("write", messages.option_write_plan()))
+            .arg(
+                text("output", messages.option_output_boot())
+                    .short('o')
+                    .value_parser(choice(&["text", "json"]))
+                    .default_value("text"),
+            )
+            .arg(flag("with-pods", messages.option_with_pods()))
+            .arg(flag("control-plane", messages.option_control_plane()))
+            .arg(flag("force", messages.option_force()))
+            .arg(seconds("health-deadline", messages.option_health_deadline(), patience.health))
+            .arg(seconds("dead-man", messages.option_dead_man(), patience.dead_man))
+            .arg(
+                seconds("lockup", messages.option_lockup(), patience.lockup)
+                    .value_parser(value_parser!(u64).range(1..=60)),
+            )
+            .arg(seconds("hung-task", messages.option_hung_task(), patience.hung_task));
     let verify = Command::new("verify")
         .about(messages.about_verify())
         .after_help(messages.exit_codes_verify())
@@ -274,7 +321,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path())
                 .global(true),
         )
-        .subcommands([check, collect, scan, kernel, boot, explain, schema, answer, verify, report])
+        .subcommands([check, collect, scan, kernel, boot, plan, verify, report, explain, schema, answer])
 }
 
 impl Arguments {
@@ -333,6 +380,12 @@ impl Arguments {
                 },
                 json: word("output").as_deref() == Some("json"),
             }),
+            "plan" => Asked::Plan(Plan {
+                root: path("root"),
+                wish: wish(given),
+                json: word("output").as_deref() == Some("json"),
+                write: path("write"),
+            }),
             "verify" => Asked::Verify(Verify {
                 root: path("root"),
                 json: word("output").as_deref() == Some("json"),
@@ -345,6 +398,42 @@ impl Arguments {
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };
         Self { knowledge: path("knowledge"), for_problem_detector, command }
+    }
+}
+
+fn wish(given: &ArgMatches) -> Wish {
+    let seconds = |name: &str| *given.get_one::<u64>(name).expect("it has a default");
+    Wish {
+        advisory: given.get_one::<String>("fault").cloned(),
+        remedy: given.get_one::<Remedy>("remedy").cloned(),
+        with_pods: given.get_flag("with-pods"),
+        control_plane: given.get_flag("control-plane"),
+        force: given.get_flag("force"),
+        patience: Patience {
+            health: seconds("health-deadline"),
+            dead_man: seconds("dead-man"),
+            lockup: seconds("lockup"),
+            hung_task: seconds("hung-task"),
+            ..Patience::default()
+        },
+    }
+}
+
+/// The ways that kernmend takes, by the words of the command line.
+fn remedy(word: &str) -> Option<Remedy> {
+    const HIERARCHY: [&str; 2] = ["systemd.unified_cgroup_hierarchy=0", "systemd.unified_cgroup_hierarchy=1"];
+    let parameter = |set: &str, remove: &[&str]| Remedy::BootParameter {
+        set: vec![set.to_owned()],
+        remove: remove.iter().map(ToString::to_string).collect(),
+    };
+    match word {
+        "nokmem" => Some(parameter("cgroup.memory=nokmem", &[])),
+        "cgroup-v1" => Some(parameter(HIERARCHY[0], &[HIERARCHY[1]])),
+        "cgroup-v2" => Some(parameter(HIERARCHY[1], &[HIERARCHY[0]])),
+        _ => word
+            .strip_prefix("kernel=")
+            .filter(|release| !release.is_empty())
+            .map(|release| Remedy::InstalledKernel { release: release.to_owned() }),
     }
 }
 

@@ -6,6 +6,7 @@ mod check;
 mod collect;
 mod explain;
 mod kernel;
+mod plan;
 mod report;
 mod scan;
 mod schema;
@@ -40,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Answer(root) => answer::run(root.as_deref(), knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge()?, messages),
         Asked::Boot(boot) => boot::run(boot, &knowledge()?, dir, messages),
+        Asked::Plan(plan) => plan::run(plan, &knowledge()?, dir, messages),
         Asked::Verify(verify) => verify::run(verify, &knowledge()?, dir, messages),
         Asked::Report(report) => report::run(report, &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),

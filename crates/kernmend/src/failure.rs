@@ -31,6 +31,11 @@ impl Failure {
         Self { kind: Kind::Input, message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
+    /// Something that is ours to mend.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Internal, ..Self::input(message) }
+    }
+
     /// Output that could not be written.
     pub(crate) fn write(messages: Messages, error: &std::io::Error) -> Self {
         let message = messages.error_write().to_owned();

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use kernmend_core::document::report::{Evidence, Finding, NodeSummary, Report, Undecided, Verdict};
+use kernmend_core::document::report::{Evidence, Finding, NodeSummary, Pending, Report, Undecided, Verdict};
 use kernmend_core::document::{Fact, Why, is_invisible};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::advisory::Advisory;
@@ -22,6 +22,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 pub(crate) use self::boot::boot;
 pub(crate) use self::kernel::kernels;
 pub(crate) use self::page::{proof_page, report_page};
+pub(crate) use self::plan::plan;
 pub(crate) use self::proof::proof;
 pub(crate) use self::scan::{is_candidate, scan};
 use crate::message::Messages;
@@ -61,6 +62,7 @@ pub(crate) fn report(
 ) -> String {
     let page = Page::new(knowledge, messages);
     let mut text = page.headline(&report.node);
+    text.push_str(&page.pending(&report.node));
     text.push_str(&page.unanswered(&report.node));
     text.push('\n');
     let mut clear = 0_usize;
@@ -164,6 +166,21 @@ impl<'a> Page<'a> {
     fn unanswered(&self, node: &NodeSummary) -> String {
         let Some(line) = self.hung(node) else { return String::new() };
         wrap(&line, self.width).into_iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    fn pending(&self, node: &NodeSummary) -> String {
+        let lines = self.waits(node).flat_map(|sentence| wrap(&sentence, self.width));
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+
+    /// What a reboot would change, and who asks for one.
+    fn waits(&self, node: &NodeSummary) -> impl Iterator<Item = String> {
+        node.pending.iter().map(|pending| match pending {
+            Pending::OtherKernel { release } => self.messages.pending_other(printable(release)),
+            Pending::NewerKernel { release } => self.messages.pending_newer(printable(release)),
+            Pending::Reboot { packages } if packages.is_empty() => self.messages.pending_reboot().to_owned(),
+            Pending::Reboot { packages } => self.messages.pending_reboot_for(printable(&packages.join(", "))),
+        })
     }
 
     /// What hung: it can be the fault itself, and what kernmend could not see is behind it.

@@ -5,6 +5,7 @@
 pub mod cgroup_farm;
 pub mod debian;
 pub mod gaps;
+pub mod grub_emu;
 pub mod hung;
 pub mod kernmend;
 pub mod measure;

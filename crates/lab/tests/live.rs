@@ -22,7 +22,13 @@ struct Expected {
     is_so: fn() -> bool,
 }
 
-const EXPECTED: [Expected; 4] = [
+const EXPECTED: [Expected; 12] = [
+    Expected {
+        place: "boot",
+        state: "absent",
+        why: "the virtual machine's kernel comes from outside: there is no boot loader",
+        is_so: || !Path::new("/boot/grub").exists() && !Path::new("/boot/grub2").exists(),
+    },
     Expected {
         place: "cgroups.dying_v2",
         state: "absent",
@@ -32,6 +38,42 @@ const EXPECTED: [Expected; 4] = [
             let memory = cgroups.lines().find(|line| line.starts_with("memory\t"));
             memory.is_some_and(|line| line.split('\t').nth(1) != Some("0"))
         },
+    },
+    Expected {
+        place: "hardware.crash_kernel",
+        state: "absent",
+        why: "the kernel is built without kexec",
+        is_so: || !Path::new("/sys/kernel/kexec_crash_loaded").exists(),
+    },
+    Expected {
+        place: "hardware.interfaces[eth0].module",
+        state: "absent",
+        why: "the driver is built in, in a kernel without modules",
+        is_so: || !Path::new("/sys/class/net/eth0/device/driver/module").exists(),
+    },
+    Expected {
+        place: "hardware.modules",
+        state: "absent",
+        why: "the kernel is built without loadable modules, and has no `/proc/modules`",
+        is_so: || !Path::new("/proc/modules").exists(),
+    },
+    Expected {
+        place: "hardware.secure_boot",
+        state: "absent",
+        why: "the firmware is none of UEFI's",
+        is_so: || !Path::new("/sys/firmware/efi").exists(),
+    },
+    Expected {
+        place: "kernels",
+        state: "absent",
+        why: "the virtual machine's kernel comes from outside: no package of one is installed",
+        is_so: || !Path::new("/lib/modules").exists(),
+    },
+    Expected {
+        place: "maintenance.image",
+        state: "absent",
+        why: "the system is made of packages",
+        is_so: || !Path::new("/run/ostree-booted").exists(),
     },
     Expected {
         place: "modules",
@@ -44,6 +86,12 @@ const EXPECTED: [Expected; 4] = [
         state: "absent",
         why: "the virtual machine's kernel comes from outside: no package of one is installed",
         is_so: || !Path::new("/lib/modules").exists(),
+    },
+    Expected {
+        place: "restart.reboot_wanted_by",
+        state: "absent",
+        why: "no package asks for a reboot",
+        is_so: || !Path::new("/run/reboot-required.pkgs").exists(),
     },
     Expected {
         place: "restart.replaced_binaries",

@@ -4,12 +4,18 @@
 pub mod boot;
 mod cgroup;
 mod distribution;
+mod hardware;
 mod kernel;
+mod kernels;
 mod log;
+mod maintenance;
+mod pods;
 mod process;
 mod program;
 mod restart;
+mod services;
 mod simple;
+mod storage;
 
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Fact, Reason};
@@ -17,6 +23,8 @@ use kernmend_core::document::{Fact, Reason};
 pub(crate) use self::distribution::{OS_RELEASE, RELEASE_FILES};
 pub(crate) use self::kernel::OPTIONS;
 pub(crate) use self::log::{FILES as LOG_FILES, NEWEST};
+pub(crate) use self::maintenance::DPKG_STATUS;
+pub(crate) use self::pods::{Form, MAX_FILE as MAX_SANDBOX, form_of};
 use self::process::Processes;
 pub(crate) use self::program::{CONFIGURATIONS, INSTALLATIONS, PLACES, names_program};
 use crate::host::Host;
@@ -39,16 +47,26 @@ pub fn collect(host: &Host<'_>) -> Snapshot {
     let processes = Processes::read(host);
     let cgroups = cgroup::collect(host);
     let logs = log::collect(host, &kernel, &collected_at);
+    let mounts = storage::mounts(host);
+    let restart = restart::collect(host, &distribution, &processes);
+    let pods = pods::collect(host);
     let mut snapshot = Snapshot {
         origin: host.origin(),
         hostname,
         collected_at,
-        restart: restart::collect(host, &distribution, &processes),
+        boot: boot::fact(host, &mounts),
+        kernels: kernels::collect(host, &restart.installed_kernels),
+        storage: storage::collect(host, &mounts),
+        restart,
         stuck_tasks: processes.stuck_in_netns(host, &logs),
         programs: program::collect(host, &processes),
         memory: simple::memory(host),
         modules: simple::modules(host),
         limits: simple::limits(host),
+        hardware: hardware::collect(host),
+        services: services::collect(host, &processes),
+        maintenance: maintenance::collect(host, &distribution, &processes, &pods),
+        pods,
         slab: cgroups.slab,
         cgroups: cgroups.cgroups,
         kernel,
@@ -58,6 +76,26 @@ pub fn collect(host: &Host<'_>) -> Snapshot {
     };
     snapshot.unanswered = host.unanswered();
     snapshot
+}
+
+/// The path behind a link, one step far; what is no link is itself.
+fn resolved(host: &Host<'_>, path: &str) -> String {
+    let Some(target) = host.link(path).got() else { return path.to_owned() };
+    if target.starts_with('/') {
+        return target;
+    }
+    let mut parts: Vec<&str> = path.split('/').collect();
+    parts.pop();
+    for part in target.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// The first of several places of one fact that tells it. Where none does, what stood in the way says more than that

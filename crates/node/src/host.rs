@@ -1,7 +1,7 @@
 //! The one handle through which a machine is read: live, from a directory that is laid out like a root file system, from
 //! a capture, or from an archive that somebody else's tool made.
 //!
-//! Its verbs are `read` (with `link` and `identity`), `list`, `window`, `markers` and `command`. Bounds, deadlines and
+//! Its verbs are `read` (with `link`, `identity`, `size` and `space`), `list`, `window`, `markers` and `command`. Bounds, deadlines and
 //! projection are applied in here, before a collector or the recorder sees a byte, and links are followed as the root's
 //! own: none leads out of a directory. It must not write to the machine, and it must not judge what it reads.
 
@@ -28,7 +28,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use kernmend_core::document::snapshot::Origin;
+use kernmend_core::document::snapshot::{Origin, Space};
 use kernmend_core::document::{Fact, Reason, Why};
 use kernmend_core::knowledge::signal::SignalSet;
 use rustix::io::Errno;
@@ -244,6 +244,22 @@ impl<'a> Host<'a> {
     pub fn identity(&self, path: &str) -> Answer<(u64, u64)> {
         match self.ask(&Request::Identity { path: path.to_owned() }) {
             Reply::Identity(answer) => answer,
+            _ => Answer::Failed(MISMATCH),
+        }
+    }
+
+    /// Bytes of a regular file.
+    pub fn size(&self, path: &str) -> Answer<u64> {
+        match self.ask(&Request::Size { path: path.to_owned() }) {
+            Reply::Size(answer) => answer,
+            _ => Answer::Failed(MISMATCH),
+        }
+    }
+
+    /// The room on the file system that a path lies on. A copy of a machine has none of its own.
+    pub fn space(&self, path: &str) -> Answer<Space> {
+        match self.ask(&Request::Space { path: path.to_owned() }) {
+            Reply::Space(answer) => answer,
             _ => Answer::Failed(MISMATCH),
         }
     }

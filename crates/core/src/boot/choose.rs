@@ -155,7 +155,11 @@ pub fn next_boot_of_any(
 }
 
 /// Follows a default from the top menu down.
-fn walk(entries: &[MenuEntry], wanted: Option<&str>, matcher: Matcher) -> Result<(usize, How), Unclear> {
+pub(super) fn walk(
+    entries: &[MenuEntry],
+    wanted: Option<&str>,
+    matcher: Matcher,
+) -> Result<(usize, How), Unclear> {
     let mut wanted = wanted;
     let mut path: &[usize] = &[];
     let mut overall = None;
@@ -227,7 +231,11 @@ fn inner(wanted: &str) -> Option<&str> {
 }
 
 /// The entry of one menu that a default names, and by what.
-fn of_menu(menu: &[&MenuEntry], wanted: &str, matcher: Matcher) -> Result<Option<(usize, How)>, Unclear> {
+pub(super) fn of_menu(
+    menu: &[&MenuEntry],
+    wanted: &str,
+    matcher: Matcher,
+) -> Result<Option<(usize, How)>, Unclear> {
     match matcher {
         Matcher::Legacy => Ok(Some((wanted.trim().parse().unwrap_or(0), How::Number))),
         Matcher::Upstream => Ok(match number(wanted) {
@@ -293,8 +301,20 @@ enum Number<'a> {
     None,
 }
 
-/// The number that a text begins with: hexadecimal behind `0x`, octal behind `0`.
+/// The number that a default begins with. GRUB keeps it in 32 bits, and a negative one is out of range.
 fn number(text: &str) -> Number<'_> {
+    match leading_number(text) {
+        None => Number::None,
+        Some((number, rest)) => match i32::try_from(number & 0xffff_ffff).map(usize::try_from) {
+            Ok(Ok(at)) => Number::Is(at, rest),
+            _ => Number::TooLarge,
+        },
+    }
+}
+
+/// The number that a text begins with, and what follows it: hexadecimal behind `0x`, octal behind `0`. What is larger than GRUB
+/// counts to is the largest number.
+pub(super) fn leading_number(text: &str) -> Option<(u64, &str)> {
     let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
     let (digits, radix) = match text.as_bytes() {
         [b'0', b'x', ..] => (&text[2..], 16),
@@ -302,17 +322,8 @@ fn number(text: &str) -> Number<'_> {
         _ => (text, 10),
     };
     let end = digits.find(|char: char| !char.is_digit(radix)).unwrap_or(digits.len());
-    if end == 0 {
-        return Number::None;
-    }
-    match u64::from_str_radix(&digits[..end], radix) {
-        // GRUB keeps the number in 32 bits, and a negative one is out of range.
-        Ok(value) => match i32::try_from(value & 0xffff_ffff) {
-            Ok(value) => usize::try_from(value).map_or(Number::TooLarge, |at| Number::Is(at, &digits[end..])),
-            Err(_) => Number::TooLarge,
-        },
-        Err(_) => Number::TooLarge,
-    }
+    let (digits, rest) = digits.split_at(end);
+    (!digits.is_empty()).then(|| (u64::from_str_radix(digits, radix).unwrap_or(u64::MAX), rest))
 }
 
 fn surprises(

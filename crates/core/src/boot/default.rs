@@ -41,10 +41,16 @@ impl Defaults {
         self.settings.get(name)
     }
 
+    /// GRUB's own settings.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Setting)> {
+        let named = self.settings.iter().map(|(name, setting)| (name.as_str(), setting));
+        named.filter(|(name, _)| name.starts_with("GRUB_"))
+    }
+
     /// Whether any setting of GRUB is there.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.settings.keys().any(|name| name.starts_with("GRUB_"))
+        self.iter().next().is_none()
     }
 
     /// The arguments that the normal entries of each kernel get. None where no file says anything of them.

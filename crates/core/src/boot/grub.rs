@@ -10,6 +10,7 @@ mod tests;
 
 use super::bls::BlsEntry;
 use super::environment::Environment;
+use super::trial::Directory;
 use super::{BootConfiguration, Place, Value};
 
 use self::machine::Machine;
@@ -36,17 +37,29 @@ pub struct Surroundings<'a> {
     pub custom: Given<(&'a str, &'a str)>,
     /// The entries of the Boot Loader Specification, in the order of the menu.
     pub entries: Given<&'a [BlsEntry]>,
+    /// Whether GRUB can write to the environment block; none where nobody knows.
+    pub writable: Option<bool>,
 }
 
 /// Runs a configuration. Judged without an environment block, nothing is pending there (no one-shot, no failure recorded),
 /// and what is saved there isn't known.
 #[must_use]
 pub fn run(file: &str, text: &str, surroundings: Surroundings<'_>) -> BootConfiguration {
+    run_and_watch(file, text, surroundings).0
+}
+
+/// The same, with the directory from which `custom.cfg` was read, where it was without doubt.
+pub(super) fn run_and_watch(
+    file: &str,
+    text: &str,
+    surroundings: Surroundings<'_>,
+) -> (BootConfiguration, Option<Directory>) {
     let script = Script::parse(text);
     let mut machine = Machine::new(file, surroundings);
     machine.run(&script);
+    let directory = machine.custom_from();
     let refused = script.refused_at.map(|line| Place { file: file.to_owned(), line });
-    machine.finish(refused)
+    (machine.finish(refused), directory)
 }
 
 /// Whether a text looks like GRUB 2's script.

@@ -1,5 +1,7 @@
 //! All boot files of a machine, or one text, put together: what is in the menu, what boots next, and who says so.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +10,13 @@ use super::choose::{Choice, How, Matcher, NextBoot, Surprise, SurpriseKind};
 use super::default::Defaults;
 use super::environment::Environment;
 use super::grub::{self, Given, Surroundings};
+use super::writable::{self, Block, Obstacle, Writable};
 use super::{
     BootConfiguration, EntryKind, MenuEntry, Place, Setting, Unclear, Value, Variable, grubby, is_linux,
-    legacy, next_boot, next_boot_of_any, release_of,
+    legacy, next_boot, next_boot_of_any, release_of, trial,
 };
-use crate::document::{Body, Why};
+use crate::document::snapshot::FileSystem;
+use crate::document::{Body, Fact, Why};
 use crate::format::kernel::arguments;
 
 /// What was read of a machine's boot loader. The texts come with the paths that they were read from.
@@ -34,8 +38,10 @@ pub struct BootFiles {
     pub legacy: Option<(String, String)>,
     /// Whose GRUB it is, where the distribution tells.
     pub matcher: Option<Matcher>,
-    /// What keeps GRUB from writing to the first environment block: a file system or a device.
-    pub unwritable: Option<String>,
+    /// The file system that the first environment block lies on.
+    pub block_on: Fact<FileSystem>,
+    /// Where that is mounted, if a link leads there from another one.
+    pub block_leads_to: Option<String>,
     /// What could not be read.
     pub open: Vec<Why>,
 }
@@ -61,6 +67,8 @@ pub enum Source {
 }
 
 /// What boots next on a machine, or by one text: the document `kernmend/boot/1`.
+///
+/// Changes of it: `writable` and `settings` are new.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Boot {
     /// The kind of text that it rests on.
@@ -77,6 +85,12 @@ pub struct Boot {
     pub next: NextBoot,
     /// What boots after it, where the next boot is for once and GRUB can take that back.
     pub afterwards: Option<Choice>,
+    /// Whether GRUB can write to the environment block; not told of a text alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writable: Option<Writable>,
+    /// GRUB's settings, `GRUB_DEFAULT` for one, from which the configuration is made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, Setting>,
     /// Arguments that the text gives to kernels without naming an entry.
     pub arguments: Option<Vec<String>>,
     /// What could not be read.
@@ -119,7 +133,17 @@ pub fn of_files(files: &BootFiles) -> Boot {
     if let Given::Is(entries) = &mut entries {
         BlsEntry::sort(entries);
     }
+    let environment = environments.first().map(|(file, environment)| (*file, environment));
+    let writable = environment.map(|(path, environment)| {
+        let (leads_to, file_system) = (files.block_leads_to.as_deref(), &files.block_on);
+        writable::judge(&Block { path, leads_to, environment, file_system })
+    });
     let surroundings = Surroundings {
+        writable: match writable {
+            Some(Writable::Yes) => Some(true),
+            Some(Writable::No { .. }) => Some(false),
+            Some(Writable::Unknown { .. }) | None => None,
+        },
         environment: match environments.first() {
             Some((file, environment)) => Given::Is((file, environment)),
             None if files.environments_complete => Given::Missing,
@@ -136,7 +160,6 @@ pub fn of_files(files: &BootFiles) -> Boot {
             Given::Is(entries) => Given::Is(entries),
         },
     };
-    let environment = environments.first().map(|(file, environment)| (*file, environment));
     let (source, file, configuration, matcher) = match (&files.configuration, &files.legacy) {
         (Some((file, text)), _) => {
             let matcher = files.matcher.or_else(|| matcher_of(text));
@@ -150,20 +173,38 @@ pub fn of_files(files: &BootFiles) -> Boot {
             (Source::Nothing, "", nothing, files.matcher)
         }
     };
+    let is_lost = matches!(writable, Some(Writable::No { .. }));
     let mut next = choose(&configuration, environment, matcher);
-    let is_for_once = next.why.as_ref().and_then(Setting::variable) == Some("next_entry");
+    let decided_by = next.why.as_ref().and_then(Setting::variable);
+    // What GRUB takes back, so that the boot after it is another one.
+    let taken_back = decided_by.and_then(|variable| match variable {
+        "next_entry" => Some("next_entry"),
+        trial::ENTRY => Some(trial::TRIES),
+        _ => None,
+    });
     let afterwards = match (&files.configuration, environment) {
-        (Some((file, text)), Some((block, environment))) if is_for_once && files.unwritable.is_none() => {
+        (Some((file, text)), Some((block, environment))) if !is_lost => taken_back.map(|taken| {
             let mut cleared = environment.clone();
-            cleared.variables.retain(|(name, _)| name != "next_entry");
+            cleared.variables.retain(|(name, _)| name != taken);
             let surroundings = Surroundings { environment: Given::Is((block, &cleared)), ..surroundings };
-            Some(choose(&grub::run(file, text, surroundings), None, matcher).choice)
+            choose(&grub::run(file, text, surroundings), None, matcher).choice
+        }),
+        _ => None,
+    };
+    let mut defaults = Defaults::default();
+    for (file, text) in &files.defaults {
+        defaults.source(file, text);
+    }
+    if source == Source::Grub {
+        next.surprises.extend(surprises(&defaults, &environments, writable.as_ref(), &next));
+    }
+    // Without a block GRUB has none to write to, where it is GRUB at all and all places were looked at.
+    let no_block = || match source {
+        Source::Grub if files.environments_complete => {
+            Some(Writable::No { obstacle: Obstacle::NoBlock, by: file.to_owned() })
         }
         _ => None,
     };
-    if source == Source::Grub {
-        next.surprises.extend(surprises(files, &environments, &next));
-    }
     Boot {
         source,
         file: file.to_owned(),
@@ -172,6 +213,8 @@ pub fn of_files(files: &BootFiles) -> Boot {
         environment: environment.map(|(_, environment)| environment.clone()),
         next,
         afterwards,
+        writable: writable.or_else(no_block),
+        settings: settings(&defaults),
         arguments: None,
         open: files.open.clone(),
     }
@@ -236,6 +279,8 @@ fn of_configuration(
         environment: None,
         next,
         afterwards: None,
+        writable: None,
+        settings: BTreeMap::new(),
         arguments: None,
         open: Vec::new(),
     }
@@ -268,18 +313,21 @@ fn of_environment(file: &str, environment: Environment) -> Boot {
 fn of_defaults(file: &str, defaults: &Defaults) -> Boot {
     let silent = BootConfiguration { silent: true, ..BootConfiguration::default() };
     let mut boot = of_configuration(Source::Settings, file, silent, None);
-    let setting = |name: &str| {
-        defaults.get(name).map(|setting| Setting {
-            value: Value::Known(setting.value.clone()),
-            place: Place { file: setting.file.clone(), line: setting.line },
-            from: None,
-        })
-    };
-    boot.next.why = setting("GRUB_DEFAULT");
+    boot.settings = settings(defaults);
+    boot.next.why = boot.settings.get("GRUB_DEFAULT").cloned();
     boot.configuration.default = boot.next.why.clone();
-    boot.configuration.timeout = setting("GRUB_TIMEOUT");
+    boot.configuration.timeout = boot.settings.get("GRUB_TIMEOUT").cloned();
     boot.arguments = defaults.arguments();
     boot
+}
+
+fn settings(defaults: &Defaults) -> BTreeMap<String, Setting> {
+    let setting = |(name, setting): (&str, &super::default::Setting)| {
+        let value = Value::Known(setting.value.clone());
+        let place = Place { file: setting.file.clone(), line: setting.line };
+        (name.to_owned(), Setting { value, place, from: None })
+    };
+    defaults.iter().map(setting).collect()
 }
 
 fn of_entry(file: &str, entry: BlsEntry) -> Boot {
@@ -307,11 +355,19 @@ fn of_entry(file: &str, entry: BlsEntry) -> Boot {
 }
 
 /// What only shows when the files of a machine are laid side by side.
-fn surprises(files: &BootFiles, environments: &[(&str, Environment)], next: &NextBoot) -> Vec<Surprise> {
+fn surprises(
+    defaults: &Defaults,
+    environments: &[(&str, Environment)],
+    writable: Option<&Writable>,
+    next: &NextBoot,
+) -> Vec<Surprise> {
     let mut found = Vec::new();
     let whole = |file: &str| Place { file: file.to_owned(), line: 0 };
     if let [(first, environment), others @ ..] = environments {
-        if let Some(by) = &files.unwritable {
+        // Of one that is no block another surprise tells.
+        if let Some(Writable::No { obstacle, by }) = writable
+            && *obstacle != Obstacle::Malformed
+        {
             let kind = SurpriseKind::EnvironmentNotWritable;
             found.push(Surprise { kind, value: by.clone(), place: whole(first) });
         }
@@ -324,10 +380,6 @@ fn surprises(files: &BootFiles, environments: &[(&str, Environment)], next: &Nex
             let kind = SurpriseKind::EnvironmentsDiffer;
             found.push(Surprise { kind, value: (*first).to_owned(), place: whole(other) });
         }
-    }
-    let mut defaults = Defaults::default();
-    for (file, text) in &files.defaults {
-        defaults.source(file, text);
     }
     let wanted = defaults.get("GRUB_DEFAULT");
     let is_saved = wanted.is_some_and(|setting| setting.value == "saved");

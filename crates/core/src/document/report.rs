@@ -11,7 +11,7 @@ use super::{Body, Fact, Why};
 
 /// What every advisory means for one snapshot.
 ///
-/// Changes of `kernmend/report/1`: none yet.
+/// Changes of `kernmend/report/1`: `node.pending` is new.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The node that the report is about.
@@ -44,9 +44,33 @@ pub struct NodeSummary {
     pub programs: Vec<String>,
     /// When the facts were read, in seconds since 1970.
     pub collected_at: Fact<i64>,
+    /// What a reboot would change, and who asks for one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<Pending>,
     /// What did not answer before its deadline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unanswered: Vec<Why>,
+}
+
+/// What a reboot would change, or who asks for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Pending {
+    /// Another kernel than the running one boots next.
+    OtherKernel {
+        /// Its release.
+        release: String,
+    },
+    /// A kernel is installed that is newer than the running one and than the one that boots next.
+    NewerKernel {
+        /// Its release.
+        release: String,
+    },
+    /// The distribution asks for a reboot.
+    Reboot {
+        /// For these packages, where they are told.
+        packages: Vec<String>,
+    },
 }
 
 /// What one advisory means for the snapshot.

@@ -1,17 +1,31 @@
 //! The snapshot: all facts of one node at one moment, as they were read. It holds readings, never conclusions; what
 //! they mean is `diagnose`'s to say. Log text doesn't enter it, only the signals that were seen.
 
+mod hardware;
+mod kernels;
+mod pods;
+mod services;
+mod storage;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::hardware::{Firmware, Hardware, Interface, LoadedModule, Watchdog};
+pub use self::kernels::{InstalledKernel, KernelFile};
+pub use self::pods::{Pod, PodKind, Pods};
+pub use self::services::{ControlPlanePart, HeldLock, Maintainer, Maintenance, Service, Services};
+pub use self::storage::{FileSystem, Layer, LayerKind, Space, Storage};
 use super::{Body, Bounds, Digest, Fact, Reason, Why};
+use crate::boot::reading::Boot;
 use crate::program::Classification;
 
 /// All facts of one node at one moment.
 ///
-/// Changes of `kernmend/snapshot/1`: `origin` can be `archive`.
+/// Changes of `kernmend/snapshot/1`: `origin` can be `archive`; `pods`, `boot`, `kernels`, `storage`, `hardware`, `services`, `maintenance` and
+/// `restart.reboot_wanted_by` are new. What an older version
+/// didn't write is not captured, and isn't written again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     /// What was read.
@@ -42,9 +56,35 @@ pub struct Snapshot {
     pub limits: BTreeMap<String, Fact<i64>>,
     /// What waits for a restart.
     pub restart: Restart,
+    /// What boots next, and the boot loader's files that say so.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub boot: Fact<Boot>,
+    /// Kernels that are installed, by their release.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub kernels: Fact<Vec<InstalledKernel>>,
+    /// The file systems that an upgrade writes to.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub storage: Storage,
+    /// Pods.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub pods: Pods,
+    /// What a new kernel would have to bring.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub hardware: Hardware,
+    /// What of Kubernetes runs here besides pods.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub services: Services,
+    /// Who else installs packages or reboots here.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub maintenance: Maintenance,
     /// What did not answer before its deadline, also where the fact was then found elsewhere; the first 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unanswered: Vec<Why>,
+}
+
+/// Whether nothing was read of a part.
+fn is_unread<T: Default + PartialEq>(part: &T) -> bool {
+    *part == T::default()
 }
 
 impl Body for Snapshot {
@@ -97,8 +137,16 @@ impl Snapshot {
             restart: Restart {
                 installed_kernels: no("/lib/modules"),
                 reboot_required: no("/run/reboot-required"),
+                reboot_wanted_by: Fact::default(),
                 replaced_binaries: no("/proc"),
             },
+            boot: Fact::default(),
+            kernels: Fact::default(),
+            storage: Storage::default(),
+            pods: Pods::default(),
+            hardware: Hardware::default(),
+            services: Services::default(),
+            maintenance: Maintenance::default(),
             unanswered: Vec::new(),
         }
     }
@@ -388,6 +436,9 @@ pub struct Restart {
     pub installed_kernels: Fact<Vec<String>>,
     /// Whether the distribution asks for a reboot.
     pub reboot_required: Fact<bool>,
+    /// The packages that ask for it.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub reboot_wanted_by: Fact<Vec<String>>,
     /// Processes whose binary was replaced or removed since they started.
     pub replaced_binaries: Fact<Vec<ReplacedBinary>>,
 }

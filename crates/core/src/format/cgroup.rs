@@ -1,4 +1,4 @@
-//! Control groups: mounts, `/proc/cgroups`, and what the files `memory.kmem.*` of one cgroup say about its accounting.
+//! Control groups: mounts, `/proc/cgroups`, `/proc/PID/cgroup`, and what the files `memory.kmem.*` of one cgroup say about its accounting.
 
 use std::collections::BTreeMap;
 
@@ -53,12 +53,47 @@ pub fn unescape(path: &str) -> String {
 #[must_use]
 pub fn mode(mounts: &[Mount]) -> Option<CgroupMode> {
     let has = |version| mounts.iter().any(|mount| mount.version == version);
-    match (has(1), has(2)) {
+    mode_of(has(1), has(2))
+}
+
+fn mode_of(first: bool, second: bool) -> Option<CgroupMode> {
+    match (first, second) {
         (true, false) => Some(CgroupMode::V1),
         (false, true) => Some(CgroupMode::V2),
         (true, true) => Some(CgroupMode::Hybrid),
         (false, false) => None,
     }
+}
+
+/// A process's place in one hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The number of the hierarchy; 0 for the one of version 2.
+    pub hierarchy: u32,
+    /// What hangs on it: controllers, and `name=…` for one without any. Version 2 names none.
+    pub controllers: Vec<String>,
+    /// The cgroup, from the root of the hierarchy.
+    pub path: String,
+}
+
+/// The lines of `/proc/PID/cgroup` (cgroups(7)).
+#[must_use]
+pub fn memberships(text: &str) -> Vec<Membership> {
+    let line = |line: &str| {
+        let mut parts = line.splitn(3, ':');
+        let (hierarchy, controllers, path) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+        let controllers = controllers.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        path.starts_with('/').then(|| Membership { hierarchy, controllers, path: path.to_owned() })
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Which versions are mounted, as a process sees them: the kernel lists version 2 from its first mount on; nothing where no
+/// hierarchy is listed.
+#[must_use]
+pub fn mode_of_process(memberships: &[Membership]) -> Option<CgroupMode> {
+    let has = |is_second: bool| memberships.iter().any(|place| (place.hierarchy == 0) == is_second);
+    mode_of(has(false), has(true))
 }
 
 /// The lines of `/proc/cgroups`, by controller.
@@ -138,6 +173,23 @@ mod tests {
             Some(CgroupMode::Hybrid)
         );
         assert_eq!(mode(&[]), None);
+    }
+
+    #[test]
+    fn a_process_names_its_cgroup_in_each_hierarchy() {
+        let text = "11:memory:/kubepods/pod1:2\n4:cpu,cpuacct:/\n1:name=systemd:/init.scope\nodd\n5:pids\n6:x:none\n";
+        let found = memberships(text);
+        assert_eq!(found.len(), 3);
+        assert_eq!((found[0].hierarchy, found[0].path.as_str()), (11, "/kubepods/pod1:2"));
+        assert_eq!(found[1].controllers, ["cpu", "cpuacct"]);
+        for (text, expected) in [
+            (text, Some(CgroupMode::V1)),
+            ("0::/user.slice\n", Some(CgroupMode::V2)),
+            ("1:name=systemd:/\n0::/\n", Some(CgroupMode::Hybrid)),
+            ("", None),
+        ] {
+            assert_eq!(mode_of_process(&memberships(text)), expected, "{text}");
+        }
     }
 
     #[test]

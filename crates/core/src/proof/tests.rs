@@ -43,6 +43,7 @@ fn report(fault: Verdict, other: Verdict, collected_at: i64) -> Report {
             cgroup: not_told(),
             programs: Vec::new(),
             collected_at: Fact::known(collected_at, "/proc/stat"),
+            pending: Vec::new(),
             unanswered: Vec::new(),
         },
         knowledge: "2026-11-24".to_owned(),

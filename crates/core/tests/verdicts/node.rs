@@ -74,15 +74,16 @@ impl Node {
             memory: not_known("/proc/meminfo"),
             programs: Programs { found: Vec::new(), gaps: vec![why("/usr/bin")] },
             logs: Vec::new(),
-            unanswered: Vec::new(),
             stuck_tasks: not_known("/proc"),
             modules: not_known("/proc/modules"),
             limits: BTreeMap::new(),
             restart: Restart {
                 installed_kernels: not_known("/lib/modules"),
+                reboot_wanted_by: Fact::default(),
                 reboot_required: not_known("/run/reboot-required"),
                 replaced_binaries: not_known("/proc"),
             },
+            ..Snapshot::of_nothing(Origin::Directory)
         };
         Self { snapshot }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use kernmend_core::boot::choose::Choice;
-use kernmend_core::boot::reading::{of_files, of_text};
+use kernmend_core::boot::reading::of_text;
 use kernmend_core::document::Document;
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_node::collect::boot::collect;
@@ -34,9 +34,9 @@ pub(crate) fn run(
                 Failure::input(messages.error_boot_kind(path.display())).hint(messages.hint_boot_kind())
             })?
         }
-        BootSource::Live => of_files(&collect(&source::host(&Source::Live, knowledge, dir, messages)?)),
+        BootSource::Live => collect(&source::host(&Source::Live, knowledge, dir, messages)?),
         BootSource::Root(root) => {
-            of_files(&collect(&source::host(&Source::Root(root.clone()), knowledge, dir, messages)?))
+            collect(&source::host(&Source::Root(root.clone()), knowledge, dir, messages)?)
         }
     };
     let is_alone = matches!(asked.source, BootSource::File(_));

@@ -2,6 +2,7 @@
 //! holds all that it shows: no script, nothing that is fetched, nothing that colour alone tells. What came from a machine
 //! is text in it and nothing else.
 
+mod choice;
 mod finding;
 mod html;
 mod run;
@@ -14,6 +15,7 @@ use kernmend_core::knowledge::advisory::Language;
 use kernmend_core::knowledge::template::duration;
 use serde_json::Value;
 
+use self::choice::choice;
 use self::finding::{badge, changes, findings, ids};
 use self::html::Html;
 use self::run::{Run, run, standing};
@@ -55,8 +57,11 @@ pub(crate) fn proof_page(
             }
         });
         html.element("section", &[], |html| {
+            html.leaf("h2", &[], messages.page_chosen());
+            choice(html, &proof.plan.body, messages);
+        });
+        html.element("section", &[], |html| {
             html.leaf("h2", &[], messages.page_done());
-            html.leaf("p", &[], &words.remedy());
             run(html, &run_of, messages);
         });
         html.element("section", &[], |html| {
@@ -223,8 +228,8 @@ fn summary(html: &mut Html, page: &Page<'_>, node: &NodeSummary) {
         node.collected_at.value().and_then(|at| moment(*at)).map(|at| page.messages.page_read_at(at)),
     );
     html.leaf("p", &[("class", "node")], &parts.join(" · "));
-    if let Some(hung) = page.hung(node) {
-        html.leaf("p", &[("class", "hung")], &hung);
+    for sentence in page.waits(node).chain(page.hung(node)) {
+        html.leaf("p", &[("class", "beware")], &sentence);
     }
 }
 

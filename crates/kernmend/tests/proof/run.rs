@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kernmend_core::document::journal::{Destination, Entry, Event, FailedCheck, Journal, Outcome, Pass};
 use kernmend_core::document::plan::{
-    Act, Check, Expected, Plan, PlannedNode, Remedy, Running, Stage, Step, Trial,
+    Act, Check, Expected, Plan, PlannedNode, Remark, Remedy, Risk, Running, Stage, Standing, Step, Trial, Way,
 };
 use kernmend_core::document::report::Report;
 use kernmend_core::document::{Digest, Document};
@@ -166,7 +166,33 @@ fn plan() -> Plan {
         },
         advisory: Some("KM-0001".to_owned()),
         remedy: Some(Remedy::BootParameter { set: vec![NOKMEM.to_owned()], remove: Vec::new() }),
-        ways: Vec::new(),
+        ways: vec![
+            Way {
+                remedy: Remedy::BootParameter { set: vec![NOKMEM.to_owned()], remove: Vec::new() },
+                standing: Standing::Open,
+                reboots: true,
+                moves_pods: true,
+                minutes: Some(5),
+                risk: Risk::Low,
+                side_effects: vec![Remark::new("nokmem-no-limits", [])],
+                rests_on: vec![Remark::new("honours-nokmem", [("release", RELEASE.to_owned())])],
+            },
+            Way {
+                remedy: Remedy::InstalledKernel { release: "3.10.0-1127.el7.x86_64".to_owned() },
+                standing: Standing::Out {
+                    why: vec![Remark::new(
+                        "installed-has-fault",
+                        [("release", "3.10.0-1127.el7.x86_64".to_owned())],
+                    )],
+                },
+                reboots: true,
+                moves_pods: true,
+                minutes: None,
+                risk: Risk::Medium,
+                side_effects: Vec::new(),
+                rests_on: Vec::new(),
+            },
+        ],
         refusals: Vec::new(),
         steps: steps.map(|(stage, act)| Step { stage, act }).into(),
         trial: Some(Trial {
@@ -184,7 +210,11 @@ fn plan() -> Plan {
             health_deadline: 600,
             dead_man: 900,
         }),
-        remarks: Vec::new(),
+        remarks: vec![
+            Remark::new("default-moves-last", []),
+            Remark::new("caught-panic", [("seconds", "10".to_owned())]),
+            Remark::new("not-caught", []),
+        ],
     }
 }
 

@@ -108,6 +108,10 @@ impl Engine {
                 let cgroup = cgroup::mode(&cgroup::mounts(&self.text(subject)?)).map(mode);
                 with(self.log(&self.bytes(subject)?), words([("cgroup", cgroup)]))
             }
+            "pid-cgroup" => {
+                let memberships = cgroup::memberships(&self.text(subject)?);
+                words([("cgroup", cgroup::mode_of_process(&memberships).map(mode))])
+            }
             "kmem-slabinfo" => {
                 let is_empty = self.bytes(subject)?.is_empty();
                 kmem(accounting(if is_empty { Slabinfo::Empty } else { Slabinfo::Filled }, None))

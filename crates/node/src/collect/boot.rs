@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use kernmend_core::boot::Matcher;
 use kernmend_core::boot::grub::Given;
-use kernmend_core::boot::reading::BootFiles;
+use kernmend_core::boot::reading::{Boot, BootFiles, Source, of_files};
 use kernmend_core::document::snapshot::Distribution;
-use kernmend_core::document::{Reason, Why};
+use kernmend_core::document::{Fact, Reason, Why};
+use kernmend_core::format::mounts::Mounted;
 
-use super::{LARGE, SMALL, distribution};
+use super::{SMALL, distribution, resolved, storage};
 use crate::host::{Answer, Host, Listing, Want};
 
 /// Configurations are a few kilobytes; one with hundreds of kernels fits.
@@ -26,12 +27,29 @@ const EFI: &str = "/boot/efi/EFI";
 
 const LEGACY: [&str; 2] = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
 
-/// File systems that GRUB reads and never writes to, as Debian's `00_header` lists them.
-const READ_ONLY: [&str; 7] = ["btrfs", "cpiofs", "newc", "odc", "romfs", "squashfs", "zfs"];
-
-/// Reads the boot loader's files.
+/// Reads the boot loader's files, and says what boots next.
 #[must_use]
-pub fn collect(host: &Host<'_>) -> BootFiles {
+pub fn collect(host: &Host<'_>) -> Boot {
+    of_files(&read(host))
+}
+
+/// The boot loader's files as they are, for those who change them or judge what they would be.
+#[must_use]
+pub fn read(host: &Host<'_>) -> BootFiles {
+    files(host, &storage::mounts(host))
+}
+
+/// What boots next as a fact of a snapshot.
+pub(super) fn fact(host: &Host<'_>, mounts: &Fact<Vec<Mounted>>) -> Fact<Boot> {
+    let boot = of_files(&files(host, mounts));
+    match (boot.source, boot.open.first()) {
+        (Source::Nothing, Some(why)) => Fact::Unknown { why: why.clone() },
+        (Source::Nothing, None) => Fact::Absent { from: DIRECTORIES[0].to_owned() },
+        _ => Fact::known(boot.clone(), boot.file),
+    }
+}
+
+fn files(host: &Host<'_>, mounts: &Fact<Vec<Mounted>>) -> BootFiles {
     let mut files = BootFiles::default();
     let efi = vendors(host, &mut files.open);
     let on_efi = efi.iter().map(String::as_str);
@@ -76,10 +94,12 @@ pub fn collect(host: &Host<'_>) -> BootFiles {
     }
     files.matcher = distribution::collect(host).value().and_then(matcher);
     if let Some((path, _)) = files.environments.first() {
-        files.unwritable = host.read("/proc/mounts", LARGE).got().and_then(|mounts| {
-            let path = resolved(host, path);
-            unwritable(&mounts.text(), &path)
-        });
+        let target = resolved(host, path);
+        files.block_on = storage::file_system_of(host, mounts, &target);
+        files.block_leads_to = match (storage::holder_of(mounts, path), storage::holder_of(mounts, &target)) {
+            (Some(here), Some(there)) if here != there => Some(there.to_owned()),
+            _ => None,
+        };
     }
     files.open.sort();
     files.open.dedup();
@@ -203,64 +223,5 @@ fn matcher(distribution: &Distribution) -> Option<Matcher> {
         Some(Matcher::RedHat)
     } else {
         None
-    }
-}
-
-/// The file behind a link, one step far: what is a link here is one by name.
-fn resolved(host: &Host<'_>, path: &str) -> String {
-    let Some(target) = host.link(path).got() else { return path.to_owned() };
-    if target.starts_with('/') {
-        return target;
-    }
-    let mut parts: Vec<&str> = path.split('/').collect();
-    parts.pop();
-    for part in target.split('/') {
-        match part {
-            "." | "" => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
-}
-
-/// What keeps GRUB from writing to a file: the file system that it lies on, or the device below that.
-fn unwritable(mounts: &str, path: &str) -> Option<String> {
-    let line = |line: &str| {
-        let mut columns = line.split_ascii_whitespace().map(str::to_owned);
-        Some((columns.next()?, columns.next()?, columns.next()?))
-    };
-    let holds = |at: &str| at == "/" || path.strip_prefix(at).is_some_and(|rest| rest.starts_with('/'));
-    // Of several on one place the last is seen.
-    let (device, _, kind) =
-        mounts.lines().filter_map(line).filter(|(_, at, _)| holds(at)).max_by_key(|(_, at, _)| at.len())?;
-    if READ_ONLY.contains(&kind.as_str()) {
-        return Some(kind);
-    }
-    let name = device.strip_prefix("/dev/")?;
-    (name.starts_with("mapper/") || name.starts_with("md") || name.starts_with("dm-")).then_some(device)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grub_writes_to_plain_disks_alone() {
-        let mounts = "/dev/mapper/vg-root / xfs rw 0 0\n/dev/sda1 /boot ext4 rw 0 0\n/dev/sda2 /boot/efi vfat rw 0 0\n\
-                      pool/x /data zfs rw 0 0\n/dev/md0 /srv ext4 rw 0 0\n";
-        for (path, expected) in [
-            ("/boot/grub2/grubenv", None),
-            ("/boot/efi/EFI/x/grubenv", None),
-            ("/grubenv", Some("/dev/mapper/vg-root")),
-            ("/bootstrap/grubenv", Some("/dev/mapper/vg-root")),
-            ("/data/grubenv", Some("zfs")),
-            ("/srv/grubenv", Some("/dev/md0")),
-        ] {
-            assert_eq!(unwritable(mounts, path).as_deref(), expected, "{path}");
-        }
-        assert_eq!(unwritable("", "/boot/grubenv"), None);
     }
 }

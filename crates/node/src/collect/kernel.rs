@@ -29,13 +29,16 @@ pub(crate) const OPTIONS: &[&str] = &[
     "CONFIG_DETECT_HUNG_TASK",
     "CONFIG_EXT4_FS",
     "CONFIG_FAIR_GROUP_SCHED",
+    "CONFIG_HARDLOCKUP_DETECTOR",
     "CONFIG_INET",
     "CONFIG_IPC_NS",
     "CONFIG_IP_VS",
+    "CONFIG_KEXEC",
     "CONFIG_LOCKUP_DETECTOR",
     "CONFIG_MEMCG",
     "CONFIG_MEMCG_KMEM",
     "CONFIG_MEMCG_V1",
+    "CONFIG_MODULE_SIG_FORCE",
     "CONFIG_NAMESPACES",
     "CONFIG_NETFILTER_XT_MATCH_COMMENT",
     "CONFIG_NETFILTER_XT_TARGET_REDIRECT",
@@ -49,6 +52,8 @@ pub(crate) const OPTIONS: &[&str] = &[
     "CONFIG_SECCOMP_FILTER",
     "CONFIG_SLAB",
     "CONFIG_SLUB",
+    "CONFIG_SOFTLOCKUP_DETECTOR",
+    "CONFIG_SOFT_WATCHDOG",
     "CONFIG_USER_NS",
     "CONFIG_UTS_NS",
     "CONFIG_VETH",
@@ -56,10 +61,13 @@ pub(crate) const OPTIONS: &[&str] = &[
     "CONFIG_XFS_FS",
 ];
 
+/// Where the running kernel has its configuration itself, if it was built so.
+const RUNNING: &str = "/proc/config.gz";
+
 /// The nine places where distributions keep the configuration of the running kernel.
 fn configuration_paths(release: &str) -> [String; 9] {
     [
-        "/proc/config.gz".to_owned(),
+        RUNNING.to_owned(),
         format!("/boot/config-{release}"),
         format!("/usr/lib/modules/{release}/config"),
         format!("/usr/lib/kernel/config-{release}"),
@@ -77,7 +85,10 @@ pub(super) fn collect(host: &Host<'_>) -> Kernel {
     Kernel {
         version: trimmed("/proc/version"),
         arguments: host.text("/proc/cmdline", SMALL).map(|text| arguments(&text)),
-        options: options(host, &release),
+        options: match &release {
+            Fact::Known { value, .. } => options(host, value, true),
+            other => other.clone().map(|_| BTreeMap::new()),
+        },
         taints: trimmed("/proc/sys/kernel/tainted")
             .parse(|text| text.parse().map_err(|_| format!("`{text}` is not a number"))),
         boot_id: trimmed("/proc/sys/kernel/random/boot_id"),
@@ -109,11 +120,10 @@ fn parse_boot_time(text: &str) -> Result<i64, String> {
     line.and_then(|seconds| seconds.trim().parse().ok()).ok_or_else(|| "there is no line `btime`".to_owned())
 }
 
-fn options(host: &Host<'_>, release: &Fact<String>) -> Fact<BTreeMap<String, String>> {
-    let Some(release) = release.value() else {
-        return release.clone().map(|_| BTreeMap::new());
-    };
-    first_told(configuration_paths(release).into_iter().map(|path| options_in(host, &path, release)))
+/// The build options of a kernel. What the running one says of itself is of no other.
+pub(super) fn options(host: &Host<'_>, release: &str, is_running: bool) -> Fact<BTreeMap<String, String>> {
+    let paths = configuration_paths(release).into_iter().filter(|path| is_running || path != RUNNING);
+    first_told(paths.map(|path| options_in(host, &path, release)))
 }
 
 fn options_in(host: &Host<'_>, path: &str, release: &str) -> Fact<BTreeMap<String, String>> {

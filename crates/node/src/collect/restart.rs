@@ -4,8 +4,8 @@
 use kernmend_core::document::snapshot::{Distribution, Restart};
 use kernmend_core::document::{Fact, Reason};
 
-use super::first_told;
 use super::process::Processes;
+use super::{SMALL, first_told};
 use crate::host::{Answer, Host, Kind, Want};
 
 /// Where modules are: a kernel that is installed has a folder there with an index.
@@ -18,6 +18,7 @@ pub(super) fn collect(host: &Host<'_>, distribution: &Fact<Distribution>, proces
     Restart {
         installed_kernels: installed_kernels(host),
         reboot_required: reboot_required(host, distribution),
+        reboot_wanted_by: reboot_wanted_by(host),
         replaced_binaries: processes.replaced(),
     }
 }
@@ -46,6 +47,16 @@ fn kernels_in(host: &Host<'_>, dir: &str) -> Fact<Vec<String>> {
     }
     kernels.sort();
     Fact::known(kernels, dir)
+}
+
+/// The packages that asked for a reboot, one a line and some of them more than once.
+fn reboot_wanted_by(host: &Host<'_>) -> Fact<Vec<String>> {
+    host.text("/run/reboot-required.pkgs", SMALL).map(|text| {
+        let mut packages: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        packages.sort();
+        packages.dedup();
+        packages
+    })
 }
 
 /// Debian and Ubuntu leave a file when a package asks for a reboot; others have no such sign.

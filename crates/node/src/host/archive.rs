@@ -13,6 +13,7 @@ use std::io::{self, Read};
 use std::rc::Rc;
 use std::time::Duration;
 
+use kernmend_core::document::snapshot::Space;
 use rustix::io::Errno;
 
 pub(super) use self::open::Metered;
@@ -267,6 +268,17 @@ impl Tree for Archive {
             Ok(id) => Answer::Got((0, id.into())),
             Err(errno) => self.missing(path, errno),
         }
+    }
+
+    fn size(&self, path: &str) -> Answer<u64> {
+        match self.kind(path) {
+            Ok(_) => Answer::NotCaptured,
+            Err(errno) => self.missing(path, errno),
+        }
+    }
+
+    fn space(&self, _path: &str) -> Answer<Space> {
+        Answer::NotCaptured
     }
 
     fn list(&self, path: &str, want: Want, max: usize) -> Answer<Listing> {

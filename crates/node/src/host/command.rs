@@ -22,6 +22,13 @@ pub enum Known {
     JournalUnits,
     /// `PATH --version` of a container runtime or kubelet that was found at that path.
     Version(String),
+    /// The pods that a container runtime knows, from the `crictl` that was found at that path.
+    Sandboxes {
+        /// The program.
+        crictl: String,
+        /// Where the runtime listens.
+        socket: String,
+    },
 }
 
 impl Known {
@@ -39,6 +46,10 @@ impl Known {
                 [owned(JOURNAL), units].concat()
             }
             Self::Version(path) => vec![path.clone(), "--version".to_owned()],
+            Self::Sandboxes { crictl, socket } => {
+                let endpoint = format!("--runtime-endpoint=unix://{socket}");
+                [vec![crictl.clone(), endpoint], owned(&["pods", "-o", "json"])].concat()
+            }
         }
     }
 

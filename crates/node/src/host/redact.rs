@@ -32,7 +32,11 @@ impl Redactor {
                 if NAMES.contains(&path.as_str()) {
                     self.learn(&text);
                 }
-                let bytes = self.text(&text).into_bytes();
+                let mut bytes = self.text(&text).into_bytes();
+                // A block of another size would look like one that an editor spoiled.
+                if path.ends_with("/grubenv") {
+                    bytes.resize(content.bytes.len(), b'#');
+                }
                 Reply::Content(Answer::Got(Content { bytes, cut: content.cut }))
             }
             (_, Reply::Window(Answer::Got(mut window))) => {

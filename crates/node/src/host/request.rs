@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::time::Duration;
 
+use kernmend_core::document::snapshot::Space;
 use kernmend_core::knowledge::signal::SignalSet;
 use kernmend_core::scan::{Clock, Scan};
 use rustix::io::Errno;
@@ -25,6 +26,8 @@ pub(super) enum Request {
     Read { path: String, max: usize },
     Link { path: String },
     Identity { path: String },
+    Size { path: String },
+    Space { path: String },
     List { path: String, want: Want, max: usize },
     Window { log: Log, newest: u64, booted_at: Option<i64>, collected_at: Option<i64> },
     Markers { path: String, max: u64 },
@@ -38,6 +41,8 @@ pub(super) enum Reply {
     Content(Answer<Content>),
     Link(Answer<String>),
     Identity(Answer<(u64, u64)>),
+    Size(Answer<u64>),
+    Space(Answer<Space>),
     Listing(Answer<Listing>),
     Window(Answer<Window>),
     Markers(Answer<MarkerScan>),
@@ -56,6 +61,8 @@ impl Reply {
             Self::Content(answer) => of(answer),
             Self::Link(answer) => of(answer),
             Self::Identity(answer) => of(answer),
+            Self::Size(answer) => of(answer),
+            Self::Space(answer) => of(answer),
             Self::Listing(answer) => of(answer),
             Self::Window(answer) => of(answer),
             Self::Markers(answer) => of(answer),
@@ -79,6 +86,8 @@ impl Request {
             Self::Read { path, .. } => format!("read {path}"),
             Self::Link { path } => format!("link {path}"),
             Self::Identity { path } => format!("identity {path}"),
+            Self::Size { path } => format!("size {path}"),
+            Self::Space { path } => format!("space {path}"),
             Self::List { path, want: Want::All, .. } => format!("list {path}"),
             Self::List { path, want: Want::Directories, .. } => format!("directories {path}"),
             Self::Window { log, .. } => format!("window {}", log.name()),
@@ -94,6 +103,8 @@ impl Request {
             Self::Read { path, .. }
             | Self::Link { path }
             | Self::Identity { path }
+            | Self::Size { path }
+            | Self::Space { path }
             | Self::List { path, .. }
             | Self::Markers { path, .. } => path.into(),
             Self::Window { log: Log::Command(known), .. } | Self::Command { known, .. } => program(known),
@@ -114,6 +125,8 @@ impl Request {
             }
             Self::Link { path } => Reply::Link(tree.link(path)),
             Self::Identity { path } => Reply::Identity(tree.identity(path)),
+            Self::Size { path } => Reply::Size(tree.size(path)),
+            Self::Space { path } => Reply::Space(tree.space(path)),
             Self::List { path, want, max } => Reply::Listing(tree.list(path, *want, *max)),
             Self::Window { log, newest, booted_at, collected_at } => {
                 let clock = Clock {
@@ -125,7 +138,8 @@ impl Request {
             }
             Self::Markers { path, max } => Reply::Markers(tree.markers(path, *max)),
             Self::Command { known, max, deadline_ms } => {
-                Reply::Content(tree.command(known, *max, Duration::from_millis(*deadline_ms)))
+                let output = tree.command(known, *max, Duration::from_millis(*deadline_ms));
+                Reply::Content(output.map(|content| projection::project_output(known, content)))
             }
         }
     }
@@ -139,6 +153,8 @@ impl Request {
             Self::Read { .. } | Self::Command { .. } => Reply::Content(never(answer)),
             Self::Link { .. } => Reply::Link(never(answer)),
             Self::Identity { .. } => Reply::Identity(never(answer)),
+            Self::Size { .. } => Reply::Size(never(answer)),
+            Self::Space { .. } => Reply::Space(never(answer)),
             Self::List { .. } => Reply::Listing(never(answer)),
             Self::Window { .. } => Reply::Window(never(answer)),
             Self::Markers { .. } => Reply::Markers(never(answer)),

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use kernmend_core::document::snapshot::Origin;
+use kernmend_core::document::snapshot::{Origin, Space};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
@@ -93,6 +93,31 @@ impl Tree for Root {
         let stat =
             open::open(&self.fd, path, OFlags::PATH, self.origin).and_then(|fd| rustix::fs::fstat(&fd));
         self.got_or_missing(path, stat.map(|stat| (stat.st_dev, stat.st_ino)))
+    }
+
+    fn size(&self, path: &str) -> Answer<u64> {
+        let stat =
+            open::open(&self.fd, path, OFlags::PATH, self.origin).and_then(|fd| rustix::fs::fstat(&fd));
+        let size = stat.and_then(|stat| match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => u64::try_from(stat.st_size).map_err(|_| Errno::OVERFLOW),
+            _ => Err(Errno::INVAL),
+        });
+        self.got_or_missing(path, size)
+    }
+
+    fn space(&self, path: &str) -> Answer<Space> {
+        // Of a copy, this would be the room on the disk that the copy lies on.
+        if self.origin != Origin::Live && self.is_complete("/proc", true) != Some(true) {
+            return Answer::NotCaptured;
+        }
+        let stat =
+            open::open(&self.fd, path, OFlags::PATH, self.origin).and_then(|fd| rustix::fs::fstatvfs(&fd));
+        let space = stat.map(|stat| Space {
+            free: stat.f_bfree.saturating_mul(stat.f_frsize),
+            size: stat.f_blocks.saturating_mul(stat.f_frsize),
+            free_inodes: (stat.f_files > 0).then_some(stat.f_ffree),
+        });
+        self.got_or_missing(path, space)
     }
 
     fn list(&self, path: &str, want: Want, max: usize) -> Answer<Listing> {

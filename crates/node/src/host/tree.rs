@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Duration;
 
+use kernmend_core::document::snapshot::Space;
 use rustix::io::Errno;
 
 use super::answer::{Answer, Content};
@@ -23,6 +24,12 @@ pub(super) trait Tree {
 
     /// Device and inode of a file.
     fn identity(&self, path: &str) -> Answer<(u64, u64)>;
+
+    /// Bytes of a regular file.
+    fn size(&self, path: &str) -> Answer<u64>;
+
+    /// The room on the file system that a path lies on; only the machine itself has any.
+    fn space(&self, path: &str) -> Answer<Space>;
 
     /// The entries of a directory.
     fn list(&self, path: &str, want: Want, max: usize) -> Answer<Listing>;

@@ -120,7 +120,8 @@ impl Worker {
     /// Whether a question is one that could hang.
     pub(super) fn wants(&self, request: &Request) -> bool {
         match request {
-            Request::Command { .. } => true,
+            // A file system whose disk is gone answers neither.
+            Request::Command { .. } | Request::Space { .. } => true,
             // The zone of its stamps is read too, from wherever its link leads.
             Request::Window { .. } if self.mounts.reachable() => true,
             Request::Window { log, .. } => log.path().is_none_or(|path| self.mounts.can_hang(path)),
@@ -146,9 +147,12 @@ impl Worker {
         let (deadline, fair) = match request {
             Request::Window { .. } | Request::Markers { .. } => (LONG, FAIR_LONG),
             Request::Command { deadline_ms, .. } => (Duration::from_millis(*deadline_ms) + GRACE, FAIR_LONG),
-            Request::Read { .. } | Request::Link { .. } | Request::Identity { .. } | Request::List { .. } => {
-                (SHORT, FAIR_SHORT)
-            }
+            Request::Read { .. }
+            | Request::Link { .. }
+            | Request::Identity { .. }
+            | Request::Size { .. }
+            | Request::Space { .. }
+            | Request::List { .. } => (SHORT, FAIR_SHORT),
         };
         let started = Instant::now();
         let reply: Reply = match self.exchange(&Question::Root(request.clone()), deadline) {

@@ -17,6 +17,37 @@ const SECRET: &str = "hunter2correcthorse";
 const PLANTED: &[(&str, &str)] = &[
     ("proc/7/environ", "PATH=/bin\0AWS_SECRET_ACCESS_KEY={}\0"),
     ("proc/7/cmdline", "kubelet\0--bootstrap-token={}\0"),
+    (
+        "proc/1/mountinfo",
+        "36 35 8:1 / /boot rw - ext4 /dev/sda1 rw,x={}\n37 35 0:1 / /mnt rw - cifs //nas/x rw,password={}\n",
+    ),
+    (
+        "boot/grub2/grub.cfg",
+        "menuentry 'a' {\n  linux /vmlinuz-3.10.0-514.el7.x86_64 ro token={} ks=https://me:{}@host/ a.pass=\"x {}\"\n}\n\
+         password_pbkdf2 root {}\nset opts=\"rd.luks.key={} quiet\"\n",
+    ),
+    ("boot/grub2/grubenv", "# GRUB Environment Block\nkernelopts=ro token={}\n####"),
+    (
+        "boot/grub/grub.conf",
+        "password --md5 {}\ntitle a\n  kernel /vmlinuz-3.10.0-514.el7.x86_64 ro token={}\n",
+    ),
+    ("boot/loader/entries/a.conf", "title a\nlinux /vmlinuz-3.10.0-514.el7.x86_64\noptions ro token={}\n"),
+    ("etc/default/grub", "GRUB_DEFAULT=saved\nGRUB_CMDLINE_LINUX='token={} quiet'\n"),
+    ("etc/default/grub.d/50.cfg", "GRUB_CMDLINE_LINUX_DEFAULT=\"a.key=\\\"x {}\\\" quiet\"\n"),
+    (
+        "run/containerd/io.containerd.runtime.v2.task/k8s.io/1/config.json",
+        "{\"process\": {\"env\": [\"TOKEN={}\"]}, \"annotations\": {\"io.kubernetes.cri.container-type\": \"sandbox\", \
+         \"io.kubernetes.cri.sandbox-namespace\": \"a\", \"io.kubernetes.cri.sandbox-name\": \"b\", \"note\": \"{}\"}}",
+    ),
+    (
+        "run/containerd/io.containerd.runtime.v2.task/k8s.io/2/config.json",
+        "{\"process\": {\"env\": [\"TOKEN={}\"], \"args\": [\"--token={}\"]}}",
+    ),
+    (
+        "var/lib/docker/containers/1/config.v2.json",
+        "{\"Config\": {\"Env\": [\"TOKEN={}\"], \"Labels\": {\"io.kubernetes.docker.type\": \"podsandbox\", \"annotation.note\": \"{}\"}}}",
+    ),
+    ("var/lib/docker/containers/2/config.v2.json", "{\"Config\": {\"Env\": [\"TOKEN={}\"]"),
     ("proc/7/mountinfo", "36 35 0:1 / /mnt rw - cifs //nas/x rw,password={}\n"),
     (
         "proc/1/mounts",

@@ -1,12 +1,19 @@
-//! `[ … ]` and `test`: three answers, since what files are there is for the machine to say.
+//! `[ … ]` and `test`, as GRUB's own loop reads them from left to right (`grub-core/commands/test.c`): three answers, since
+//! what files are there is for the machine to say.
 
+use super::super::choose::leading_number;
 use super::machine::Field;
+
+/// Parentheses nest no deeper.
+const MAX_DEPTH: usize = 16;
 
 /// Judges the words of a test. `exists` tells whether a file is there.
 pub(super) fn judge(words: &[Field], exists: &dyn Fn(&str) -> Option<bool>) -> Option<bool> {
-    let mut test = Test { words, at: 0, exists, depth: 0 };
-    let answer = test.either();
-    if test.at < words.len() { None } else { answer }
+    let words = match words {
+        [words @ .., last] if last.text == "]" => words,
+        words => words,
+    };
+    Test { words, at: 0, exists, depth: 0 }.group()
 }
 
 struct Test<'a> {
@@ -16,112 +23,105 @@ struct Test<'a> {
     depth: usize,
 }
 
-impl Test<'_> {
-    fn word(&self, ahead: usize) -> Option<&Field> {
-        self.words.get(self.at + ahead)
-    }
-
-    fn is(&self, ahead: usize, text: &str) -> bool {
-        self.word(ahead).is_some_and(|word| word.is_known() && word.text == text)
-    }
-
-    fn either(&mut self) -> Option<bool> {
-        let mut answer = self.both();
-        while self.is(0, "-o") {
-            self.at += 1;
-            let next = self.both();
-            answer = match (answer, next) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            };
-        }
-        answer
-    }
-
-    fn both(&mut self) -> Option<bool> {
-        let mut answer = self.one();
-        while self.is(0, "-a") {
-            self.at += 1;
-            let next = self.one();
-            answer = match (answer, next) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            };
-        }
-        answer
-    }
-
-    fn one(&mut self) -> Option<bool> {
-        let mut negated = false;
-        // A word that stands alone is a text, `!` too.
-        while self.is(0, "!") && self.word(1).is_some() {
-            self.at += 1;
-            negated = !negated;
-        }
-        self.plain().map(|answer| answer != negated)
-    }
-
-    fn plain(&mut self) -> Option<bool> {
-        // Unary operators first, but where the next word compares the two around it.
-        let first = self.word(0).cloned();
-        let Some(first) = first else { return Some(false) };
-        if let Some(answer) = self.comparison() {
-            self.at += 3;
-            return answer;
-        }
-        if first.text == "(" && first.is_known() && self.depth < 16 {
-            self.depth += 1;
-            self.at += 1;
-            let answer = self.either();
-            self.depth -= 1;
-            if !self.is(0, ")") {
-                return None;
-            }
-            self.at += 1;
-            return answer;
-        }
-        if let (true, Some(operand)) = (first.is_known(), self.word(1).cloned()) {
-            let operator = first.text.as_str();
-            match operator {
-                "-n" | "-z" => {
-                    self.at += 2;
-                    return operand.is_known().then(|| operand.text.is_empty() == (operator == "-z"));
+impl<'a> Test<'a> {
+    /// What is said up to the end, or to the parenthesis that closes. Nothing said is true.
+    fn group(&mut self) -> Option<bool> {
+        let (mut any, mut every, mut inverted) = (Some(false), Some(true), false);
+        while let Some(word) = self.words.get(self.at) {
+            let answer = if let Some(answer) = self.comparison() {
+                self.at += 3;
+                answer
+            } else if let Some(answer) = self.property() {
+                self.at += 2;
+                answer
+            } else {
+                self.at += 1;
+                match known(word) {
+                    Some(")") => break,
+                    Some("!") => {
+                        inverted = !inverted;
+                        continue;
+                    }
+                    Some("-a") => continue,
+                    Some("-o") => {
+                        (any, every) = (or(any, every), Some(true));
+                        continue;
+                    }
+                    Some("(") if self.depth >= MAX_DEPTH => return None,
+                    Some("(") => {
+                        self.depth += 1;
+                        let inner = self.group();
+                        self.depth -= 1;
+                        inner
+                    }
+                    text => text.map(|text| !text.is_empty()),
                 }
-                "-f" | "-e" | "-d" | "-s" => {
-                    self.at += 2;
-                    return if operand.is_known() { (self.exists)(&operand.text) } else { None };
-                }
-                _ => {}
-            }
+            };
+            every = and(every, answer.map(|answer| answer != inverted));
+            inverted = false;
         }
-        self.at += 1;
-        first.is_known().then_some(!first.text.is_empty())
+        or(any, every)
     }
 
     /// The answer of a comparison that begins here, where one does.
     fn comparison(&self) -> Option<Option<bool>> {
-        let (left, operator, right) = (self.word(0)?, self.word(1)?, self.word(2)?);
-        if !operator.is_known() {
-            return None;
-        }
-        let known = left.is_known() && right.is_known();
-        let texts = |equal: bool| known.then(|| (left.text == right.text) == equal);
-        let numbers = |holds: fn(i64, i64) -> bool| {
-            let (left, right) = (left.text.parse().ok()?, right.text.parse().ok()?);
-            known.then(|| holds(left, right))
-        };
-        Some(match operator.text.as_str() {
-            "=" | "==" => texts(true),
-            "!=" => texts(false),
-            "-eq" => numbers(|left, right| left == right),
-            "-ne" => numbers(|left, right| left != right),
-            "-lt" => numbers(|left, right| left < right),
-            "-le" => numbers(|left, right| left <= right),
-            "-gt" => numbers(|left, right| left > right),
-            "-ge" => numbers(|left, right| left >= right),
+        let [left, operator, right] = self.words.get(self.at..self.at + 3)? else { return None };
+        let operator = known(operator)?;
+        let texts = |holds: fn(&str, &str) -> bool| Some(holds(known(left)?, known(right)?));
+        let numbers =
+            |holds: fn(&i64, &i64) -> bool| Some(holds(&number(known(left)?), &number(known(right)?)));
+        Some(match operator {
+            "=" | "==" => texts(|left, right| left == right),
+            "!=" => texts(|left, right| left != right),
+            "<" => texts(|left, right| left < right),
+            "<=" => texts(|left, right| left <= right),
+            ">" => texts(|left, right| left > right),
+            ">=" => texts(|left, right| left >= right),
+            "-eq" => numbers(i64::eq),
+            "-ne" => numbers(i64::ne),
+            "-lt" => numbers(i64::lt),
+            "-le" => numbers(i64::le),
+            "-gt" => numbers(i64::gt),
+            "-ge" => numbers(i64::ge),
+            // Numbers behind a common begin, and times of files.
+            "-pgt" | "-plt" => None,
+            other if other.starts_with("-nt") || other.starts_with("-ot") => None,
             _ => return None,
         })
     }
+
+    /// The answer about one word that begins here, where one does.
+    fn property(&self) -> Option<Option<bool>> {
+        let [operator, operand] = self.words.get(self.at..self.at + 2)? else { return None };
+        let operand: Option<&'a str> = known(operand);
+        Some(match known(operator)? {
+            "-n" => operand.map(|text| !text.is_empty()),
+            "-z" => operand.map(str::is_empty),
+            "-f" | "-e" | "-d" | "-s" => operand.and_then(self.exists),
+            _ => return None,
+        })
+    }
+}
+
+fn known(word: &Field) -> Option<&str> {
+    word.is_known().then_some(word.text.as_str())
+}
+
+fn or(left: Option<bool>, right: Option<bool>) -> Option<bool> {
+    match (left, right) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
+}
+
+fn and(left: Option<bool>, right: Option<bool>) -> Option<bool> {
+    or(left.map(|left| !left), right.map(|right| !right)).map(|either| !either)
+}
+
+/// The number that a text begins with, 0 where it begins with none.
+fn number(text: &str) -> i64 {
+    let text = text.trim_start();
+    let (text, sign) = text.strip_prefix('-').map_or((text, 1), |text| (text, -1));
+    leading_number(text).map_or(0, |(number, _)| i64::try_from(number).unwrap_or(i64::MAX) * sign)
 }

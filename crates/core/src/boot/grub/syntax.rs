@@ -141,10 +141,10 @@ impl Lexer<'_> {
                     match self.next() {
                         // A line that goes on.
                         Some('\n') => {}
-                        // Installers write `\x20` outside quotes, and the kernel is to see it.
-                        Some(escaped) if escaped.is_ascii_alphanumeric() => {
+                        // Red Hat's GRUB passes `\x20` through, so that the kernel sees it; its installers rest on that.
+                        Some('x') if self.is_hexadecimal() => {
                             text(&mut word, '\\', false);
-                            text(&mut word, escaped, false);
+                            text(&mut word, 'x', false);
                         }
                         Some(escaped) => text(&mut word, escaped, true),
                         None => text(&mut word, '\\', false),
@@ -157,6 +157,12 @@ impl Lexer<'_> {
             }
         }
         word
+    }
+
+    /// Whether two hexadecimal digits come next.
+    fn is_hexadecimal(&self) -> bool {
+        let mut ahead = self.chars.clone();
+        (0..2).all(|_| ahead.next().is_some_and(|char| char.is_ascii_hexdigit()))
     }
 
     fn single(&mut self, word: &mut Word) {

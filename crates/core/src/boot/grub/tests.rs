@@ -35,8 +35,12 @@ fn environment(variables: &str) -> Environment {
 fn next(text: &str, variables: Option<&str>, custom: Given<(&str, &str)>) -> (BootConfiguration, NextBoot) {
     let environment = variables.map(environment);
     let given = environment.as_ref().map(|environment| ("grubenv", environment));
-    let surroundings =
-        Surroundings { environment: given.map_or(Given::Not, Given::Is), custom, entries: Given::Missing };
+    let surroundings = Surroundings {
+        environment: given.map_or(Given::Not, Given::Is),
+        custom,
+        entries: Given::Missing,
+        writable: Some(true),
+    };
     let configuration = run("grub.cfg", text, surroundings);
     let next = next_boot(&configuration, given, Matcher::Upstream);
     (configuration, next)
@@ -119,10 +123,16 @@ fn words_are_put_together_by_grubs_rules() {
             &["a b", "it's", "it's", "LABEL=A\\x20B"],
         ),
         ("linux /vmlinuz-1.0 a \\\n  b # c\nfalse", &["a", "b"]),
+        ("linux /vmlinuz-1.0 a\\qb \\x2 $x", &["aqb", "x2"]),
         ("linux /vmlinuz-1.0 a#b \"\\$x\\q\" ; false", &["a#b", "$x\\q"]),
         ("function f { set y=\"$1-$#\"; }\nf one two\nlinux /vmlinuz-1.0 $y", &["one-2"]),
         ("for i in a b; do set y=\"$y$i\"; done\nlinux /vmlinuz-1.0 $y", &["ab"]),
         ("if [ a = b -o ! -z c ]; then set y=1; else set y=2; fi\nlinux /vmlinuz-1.0 $y", &["1"]),
+        ("function true { set y=2; }\nset y=1\ntrue\nlinux /vmlinuz-1.0 $y", &["1"]),
+        ("if [ $unset ]; then set y=1; fi\nlinux /vmlinuz-1.0 $y", &["1"]),
+        ("if [ 0x10 -eq 16 -a -2 -lt 1x ]; then set y=1; fi\nlinux /vmlinuz-1.0 $y", &["1"]),
+        ("if save_env x; then set y=1; fi\nlinux /vmlinuz-1.0 $y", &["1"]),
+        ("if save_env -f (hd1)/x x; then set y=1; fi\nlinux /vmlinuz-1.0 $y", &["$y"]),
         ("if false; then set y=1; elif true; then set y=2; fi\nlinux /vmlinuz-1.0 $y", &["2"]),
         ("if hwmatch a; then set y=1; fi\nlinux /vmlinuz-1.0 $y", &["$y"]),
     ] {
@@ -156,6 +166,9 @@ fn what_only_the_machine_knows_is_left_open() {
         // An id that looks like an option costs the entry, a title doesn't.
         ("menuentry a --id -1 {}\nmenuentry b --class -x {}\nmenuentry c {}\n", Ok("c")),
         ("menuentry -x --id a {}\nmenuentry c {}\n", Ok("a")),
+        // What has no title isn't in the menu.
+        ("menuentry {}\nsubmenu --id x { menuentry y {}\n}\nmenuentry c {}\n", Ok("c")),
+        ("menuentry {}\n", Err(Unclear::NoEntry)),
         // Where nobody sets the variable, what follows it is no id.
         ("menuentry a $menuentry_id_option b {}\n", Ok("a")),
         ("function f { f; }\nf\nmenuentry a {}\n", Ok("a")),
@@ -182,6 +195,7 @@ fn entries_of_the_boot_loader_specification_take_their_arguments_from_the_block(
             environment: Given::Is(("grubenv", &environment)),
             custom: Given::Missing,
             entries: Given::Is(&entries),
+            writable: None,
         };
         let configuration = run("grub.cfg", &text, surroundings);
         let next = next_boot(&configuration, Some(("grubenv", &environment)), Matcher::RedHat);
@@ -246,6 +260,7 @@ proptest! {
             environment: Given::Is(("e", &environment)),
             custom: Given::Is(("custom.cfg", &text)),
             entries: Given::Not,
+            writable: None,
         };
         let configuration = run("grub.cfg", &text, surroundings);
         for matcher in [Matcher::Upstream, Matcher::RedHat] {

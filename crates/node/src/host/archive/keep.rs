@@ -2,7 +2,11 @@
 //! collectors' own; what is left out is remembered by its directory, so that it isn't taken for absent.
 
 use super::alias;
-use crate::collect::{CONFIGURATIONS, INSTALLATIONS, LOG_FILES, OS_RELEASE, PLACES, RELEASE_FILES};
+use crate::collect::{
+    CONFIGURATIONS, DPKG_STATUS, INSTALLATIONS, LOG_FILES, MAX_SANDBOX, OS_RELEASE, PLACES, RELEASE_FILES,
+    form_of,
+};
+use crate::host::projection::is_of_boot_loader;
 use crate::host::window::is_file_of;
 
 /// What is kept of a file.
@@ -64,6 +68,9 @@ const LARGE: usize = (4 << 20) + 1;
 
 const HEAD: usize = 128;
 
+/// Descriptions of containers; those of sandboxes are short.
+const SANDBOX: usize = MAX_SANDBOX + 1;
+
 /// Files of cgroups that are asked for, besides their `memory.kmem.slabinfo`.
 const CGROUP: &[&str] = &["cgroup.controllers", "cgroup.stat"];
 
@@ -113,8 +120,19 @@ const BULK: &[&str] = &[
 ];
 
 /// Files of `/proc` that are asked for, of the machine and of processes.
-const PROC: &[&str] =
-    &["cgroups", "config.gz", "meminfo", "modules", "mounts", "stack", "stat", "uptime", "version"];
+const PROC: &[&str] = &[
+    "cgroup",
+    "cgroups",
+    "config.gz",
+    "meminfo",
+    "modules",
+    "mountinfo",
+    "mounts",
+    "stack",
+    "stat",
+    "uptime",
+    "version",
+];
 
 /// The path of a member in its root file system: without the folders that the archive was packed with, at most two of them.
 pub(super) fn in_root(path: &str) -> Option<&str> {
@@ -163,7 +181,11 @@ pub(super) fn file(path: &str) -> Keep {
         "proc" | "sys" | "cgroup" => Keep::Nothing,
         "sos_commands" | "insights_commands" => alias::keep(path),
         "etc" | "usr" if is_about_the_machine(path) => Keep::Whole(SMALL),
-        "boot" if is_configuration => Keep::Whole(LARGE),
+        "boot" if is_configuration || is_of_boot_loader(&format!("/{path}")) => Keep::Whole(LARGE),
+        "etc" if is_of_boot_loader(&format!("/{path}")) => Keep::Whole(SMALL),
+        "run" | "var" if form_of(&format!("/{path}")).is_some() => Keep::Whole(SANDBOX),
+        "var" if DPKG_STATUS.strip_prefix('/') == Some(path) => Keep::Whole(LARGE),
+        "run" if path == "run/reboot-required.pkgs" => Keep::Whole(SMALL),
         "usr" | "lib" if is_configuration && is_kernel_place(path) => Keep::Whole(LARGE),
         "usr" if path.starts_with("usr/share/zoneinfo/") => Keep::Whole(SMALL),
         _ if is_bulk(path) => Keep::Nothing,
@@ -232,6 +254,11 @@ fn is_asked(path: &str) -> bool {
             .iter()
             .any(|place| leads_to(place) || (below(place) && path.matches('/').count() < 9))
         || LOG_FILES.iter().any(|(log, _)| leads_to(log))
+        || leads_to(DPKG_STATUS)
+        || leads_to("/var/lib/docker/containers")
+        // Without the names beside it, it could not be told to be absent.
+        || parent == "var/lib/docker"
+        || (below("/var/lib/docker/containers") && path.matches('/').count() < 6)
         || path.starts_with("usr/share/zoneinfo/")
         || (path.starts_with("usr/src/") && path.matches('/').count() < 4)
 }
@@ -259,6 +286,12 @@ mod tests {
             ("etc/shadow", Keep::Name),
             ("boot/config-3.10.0", Keep::Whole(LARGE)),
             ("boot/vmlinuz", Keep::Name),
+            ("boot/grub2/grub.cfg", Keep::Whole(LARGE)),
+            ("boot/loader/entries/a.conf", Keep::Whole(LARGE)),
+            ("etc/default/grub", Keep::Whole(SMALL)),
+            ("var/lib/dpkg/status", Keep::Whole(LARGE)),
+            ("var/lib/docker/containers/1/config.v2.json", Keep::Whole(SANDBOX)),
+            ("run/containerd/io.containerd.runtime.v2.task/k8s.io/1/config.json", Keep::Whole(SANDBOX)),
             ("lib/modules/3.10.0/build/.config", Keep::Whole(LARGE)),
             ("lib/modules/3.10.0/kernel/fs/xfs.ko", Keep::Name),
             ("var/log/messages-20260101.gz", Keep::Log),

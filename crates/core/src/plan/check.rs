@@ -1,0 +1,211 @@
+//! The plan checker: rules that every plan has to keep, whoever made it. It knows nothing of how plans are made, so that a
+//! fault of the planner, or an edit by hand, doesn't reach a node. It runs when a plan is written and again before it is run.
+
+use std::collections::BTreeSet;
+
+use crate::document::plan::{Act, Check, Expected, Plan, Stage, Step, Trial};
+
+/// A rule that a plan breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A path that is not absolute, or goes by way of `.` or `..`.
+    #[error("step {step}: `{path}` is not an absolute path without detours")]
+    Path {
+        /// The step, from 0.
+        step: usize,
+        /// The path.
+        path: String,
+    },
+    /// Before the trial a step touches what chooses the default.
+    #[error("step {step} touches `{what}`, which decides what boots by default, before the trial was passed")]
+    DefaultMoves {
+        /// The step, from 0.
+        step: usize,
+        /// What it touches.
+        what: String,
+    },
+    /// Two steps of a stage change one thing.
+    #[error("step {step} changes `{what}` a second time in the same stage")]
+    Twice {
+        /// The step, from 0.
+        step: usize,
+        /// What it changes.
+        what: String,
+    },
+    /// A trial isn't set up to boot once and to fall back.
+    #[error("the trial is not safe: {0}")]
+    Trial(&'static str),
+    /// A step stands in a stage that it can't be in.
+    #[error("step {step} can't be in the stage `{stage:?}`")]
+    Stage {
+        /// The step, from 0.
+        step: usize,
+        /// The stage.
+        stage: Stage,
+    },
+    /// The plan changes nothing, and isn't refused either.
+    #[error("the plan has no step")]
+    Empty,
+}
+
+/// Variables of the environment block that are the trial's own.
+const OWN: [&str; 3] = ["kernmend_good", "kernmend_entry", "kernmend_tries"];
+
+/// No trial may take longer than a day, nor be judged before a node can be up.
+const DEADLINES: std::ops::RangeInclusive<u64> = 30..=86_400;
+
+/// All rules that a plan breaks; a plan with refusals is never run, and has to keep them all the same.
+#[must_use]
+pub fn check(plan: &Plan) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if plan.steps.is_empty() && plan.refusals.is_empty() && plan.remedy.is_some() {
+        problems.push(Problem::Empty);
+    }
+    let mut seen = BTreeSet::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        for path in paths(&step.act).filter(|path| !is_plain(path)) {
+            problems.push(Problem::Path { step: index, path: path.to_owned() });
+        }
+        if let Some(what) = changes(&step.act)
+            && !seen.insert((step.stage, what))
+        {
+            problems.push(Problem::Twice { step: index, what: what.to_owned() });
+        }
+        problems.extend(misplaced(plan, index, step));
+    }
+    if let Some(trial) = &plan.trial {
+        problems.extend(unsafe_trial(plan, trial).into_iter().map(Problem::Trial));
+    }
+    problems
+}
+
+fn paths(act: &Act) -> Box<dyn Iterator<Item = &str> + '_> {
+    match act {
+        Act::File { path, .. } => Box::new([path.as_str()].into_iter()),
+        Act::Environment { block, .. } => Box::new([block.as_str()].into_iter()),
+        Act::Menu { generator, menu, .. } => {
+            Box::new([menu.as_str()].into_iter().chain(generator.first().map(String::as_str)))
+        }
+        Act::Prove { files, .. } => Box::new(files.iter().map(String::as_str)),
+    }
+}
+
+fn is_plain(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.contains('\0')
+        && path[1..].split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+fn changes(act: &Act) -> Option<&str> {
+    match act {
+        Act::File { path, .. } => Some(path),
+        Act::Environment { block, .. } => Some(block),
+        Act::Menu { menu, .. } => Some(menu),
+        Act::Prove { .. } => None,
+    }
+}
+
+/// Before the trial is passed only the trial's own things are touched: that is what keeps the default where it is.
+fn misplaced(plan: &Plan, index: usize, step: &Step) -> Option<Problem> {
+    let moves = |what: &str| Some(Problem::DefaultMoves { step: index, what: what.to_owned() });
+    if plan.trial.is_none() || step.stage == Stage::Commit {
+        return None;
+    }
+    match &step.act {
+        Act::Menu { menu, .. } => moves(menu),
+        Act::Environment { variables, .. } => {
+            let foreign = variables.keys().find(|name| !OWN.contains(&name.as_str()));
+            foreign.and_then(|name| moves(name))
+        }
+        Act::File { path, .. } => {
+            let is_own = path.ends_with("/custom.cfg") && path.starts_with("/boot/")
+                || path.starts_with("/etc/systemd/system/kernmend-")
+                || path.starts_with("/etc/systemd/system/") && path.ends_with(".d/kernmend.conf");
+            if is_own { None } else { moves(path) }
+        }
+        Act::Prove { .. } if step.stage == Stage::Arrive => {
+            Some(Problem::Stage { step: index, stage: step.stage })
+        }
+        Act::Prove { .. } => None,
+    }
+}
+
+fn unsafe_trial(plan: &Plan, trial: &Trial) -> Vec<&'static str> {
+    let mut problems = Vec::new();
+    let mut must = |holds: bool, what: &'static str| {
+        if !holds {
+            problems.push(what);
+        }
+    };
+    let of = |stage| plan.steps.iter().enumerate().filter(move |(_, step)| step.stage == stage);
+    let variables = |stage| {
+        of(stage).find_map(|(index, step)| match &step.act {
+            Act::Environment { variables, .. } => Some((index, variables)),
+            _ => None,
+        })
+    };
+    must(trial.fallback.is(&plan.node.running), "what it falls back to is not what runs");
+    must(
+        are_apart(&trial.expected, &trial.fallback),
+        "its kernel can't be told from the one it falls back to",
+    );
+    must(is_mark(&trial.mark), "its mark is not an argument of its own");
+    must(trial.health.contains(&Check::Kernel), "nobody checks which kernel came up");
+    let deadlines = [trial.health_deadline, trial.dead_man];
+    must(deadlines.iter().all(|deadline| DEADLINES.contains(deadline)), "its deadlines are out of bounds");
+    must(trial.health_deadline < trial.dead_man, "the dead man's timer doesn't leave its checks their time");
+    must(of(Stage::Watch).next().is_some(), "nobody goes on with it after the reboot");
+
+    let custom = of(Stage::Scaffold).find_map(|(index, step)| match &step.act {
+        Act::File { path, content: Some(content), .. } if path.ends_with("/custom.cfg") => {
+            Some((index, content))
+        }
+        _ => None,
+    });
+    let get = |variables: &std::collections::BTreeMap<String, Option<String>>, name: &str| {
+        variables.get(name).cloned().flatten().unwrap_or_default()
+    };
+    if let (Some((script, custom)), Some((armed, variables))) = (custom, variables(Stage::Scaffold)) {
+        let [good, entry, tries] = OWN.map(|name| get(variables, name));
+        must(tries == "1", "it would not boot exactly once");
+        must(!good.is_empty() && !entry.is_empty() && good != entry, "old and new are not two entries");
+        let is_number =
+            |name: &str| name.split('>').any(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+        must(!is_number(&good) && !is_number(&entry), "an entry is named by its number");
+        must(
+            custom.contains(crate::boot::trial::SCRIPT),
+            "the script that counts its boots is not there as it must be",
+        );
+        must(custom.matches(&format!("--id {entry} ")).count() == 1, "its entry is not there exactly once");
+        must(custom.matches(&trial.mark).count() == 1, "its mark is not on its entry alone");
+        must(script < armed, "it is armed before its script is there");
+        let proof = of(Stage::Scaffold).find_map(|(index, step)| match &step.act {
+            Act::Prove { boots, afterwards, files } if index > armed => Some((boots, afterwards, files)),
+            _ => None,
+        });
+        match proof {
+            Some((boots, afterwards, files)) => {
+                must(*boots == trial.expected, "something else is proven to boot");
+                must(afterwards.as_ref() == Some(&trial.fallback), "nobody proves what boots after it");
+                must(!files.is_empty(), "nobody proves that the kernels' files are there");
+            }
+            None => must(false, "nobody proves what boots before the reboot"),
+        }
+    } else {
+        must(false, "nothing makes it boot once");
+    }
+    let written_down = variables(Stage::Arrive).is_some_and(|(_, variables)| get(variables, OWN[2]) == "0");
+    must(written_down, "the counter isn't written down on arrival");
+    problems
+}
+
+/// Whether no running kernel can be both.
+fn are_apart(a: &Expected, b: &Expected) -> bool {
+    let clash = |a: &Expected, b: &Expected| a.present.iter().any(|argument| b.absent.contains(argument));
+    a.release != b.release || clash(a, b) || clash(b, a)
+}
+
+fn is_mark(mark: &str) -> bool {
+    mark.strip_prefix("kernmend.trial=")
+        .is_some_and(|id| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}

@@ -1,0 +1,76 @@
+//! `plan`: weighs the ways out on this node and writes down the exact steps of one. It changes nothing but the file that it
+//! was told to write.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use kernmend_core::boot::reading::of_files;
+use kernmend_core::diagnose::diagnose;
+use kernmend_core::document::Document;
+use kernmend_core::document::plan::Plan as Body;
+use kernmend_core::knowledge::KnowledgeBase;
+use kernmend_core::plan::{self, Node, PROGRAM, Wish};
+use kernmend_node::collect::{boot, collect};
+
+use super::{print, source};
+use crate::args::{Plan, Source};
+use crate::failure::Failure;
+use crate::message::Messages;
+use crate::render;
+
+pub(crate) fn run(
+    asked: &Plan,
+    knowledge: &KnowledgeBase,
+    dir: Option<&Path>,
+    messages: Messages,
+) -> Result<ExitCode, Failure> {
+    let fault = asked.wish.advisory.as_deref().map(|name| {
+        let known = knowledge.advisory(name).map(|advisory| advisory.id.clone());
+        known.ok_or_else(|| Failure::input(messages.error_fault(name)).hint(messages.hint_fault()))
+    });
+    let wish = Wish { advisory: fault.transpose()?, ..asked.wish.clone() };
+    let source = asked.root.clone().map_or(Source::Live, Source::Root);
+    let progress = source::Progress::start(messages);
+    let host = source::host(&source, knowledge, dir, messages)?.with_progress(progress.teller());
+    let snapshot = Document::new(collect(&host), None);
+    let report = diagnose(&snapshot, knowledge);
+    let files = boot::read(&host);
+    let machine_id = host.read("/etc/machine-id", 64).got().map(|content| content.text()).unwrap_or_default();
+    let node = Node {
+        snapshot: &snapshot,
+        report: &report,
+        boot: &of_files(&files),
+        files: &files,
+        machine_id: machine_id.trim(),
+        is_installed: host.identity(PROGRAM).got().is_some(),
+        fell_back: &[],
+    };
+    let document = plan::plan(&node, knowledge, &wish);
+    drop(progress);
+    let problems = plan::check::check(&document.body);
+    if !problems.is_empty() {
+        let mut failure = Failure::internal(messages.error_plan_broken());
+        failure.causes = problems.iter().map(ToString::to_string).collect();
+        return Err(failure);
+    }
+    if let Some(path) = &asked.write {
+        fs::write(path, document.to_json() + "\n")
+            .map_err(|error| Failure::input(messages.error_write_file(path.display())).because(&error))?;
+    }
+    let text = if asked.json {
+        document.to_json() + "\n"
+    } else {
+        let file = asked.write.as_ref().map(|path| path.display().to_string());
+        render::plan(&document, file.as_deref(), messages)
+    };
+    print(&text, messages)?;
+    Ok(ExitCode::from(exit_code(&document.body)))
+}
+
+/// 0 where there is something to do that may be done, or nothing to mend; 5 where it is refused, or no way is open.
+fn exit_code(plan: &Body) -> u8 {
+    let is_runnable = plan.remedy.is_some() && plan.refusals.is_empty() && !plan.steps.is_empty();
+    let has_nothing_to_do = plan.remedy.is_none() && plan.ways.is_empty();
+    if is_runnable || has_nothing_to_do { 0 } else { 5 }
+}
