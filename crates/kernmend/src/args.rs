@@ -32,6 +32,18 @@ pub(crate) enum Asked {
     Explain(Option<String>),
     Boot(Boot),
     Plan(Plan),
+    Apply(Apply),
+    /// Whether reboots are left to a person.
+    Rollback(bool),
+    Status {
+        follow: bool,
+        json: bool,
+    },
+    Install,
+    /// What systemd starts: go on after a reboot, or end a trial that was not passed in time.
+    BootCheck {
+        fall_back: bool,
+    },
     Verify(Verify),
     Report(Report),
     Schema(String),
@@ -91,6 +103,16 @@ pub(crate) struct Plan {
     pub(crate) wish: Wish,
     pub(crate) json: bool,
     pub(crate) write: Option<PathBuf>,
+}
+
+/// The arguments of `apply`.
+#[derive(Debug)]
+pub(crate) struct Apply {
+    /// The plan; without one, an unfinished one goes on.
+    pub(crate) plan: Option<PathBuf>,
+    pub(crate) approve: Option<String>,
+    pub(crate) no_reboot: bool,
+    pub(crate) foreground: bool,
 }
 
 /// What `boot` reads.
@@ -275,6 +297,30 @@ pub(crate) fn command(messages: Messages) -> Command {
                     .value_parser(value_parser!(u64).range(1..=60)),
             )
             .arg(seconds("hung-task", messages.option_hung_task(), patience.hung_task));
+    let no_reboot = || flag("no-reboot", messages.option_no_reboot());
+    let apply = Command::new("apply")
+        .about(messages.about_apply())
+        .after_help(messages.exit_codes_apply())
+        .arg(Arg::new("plan").value_name("PLAN").help(messages.argument_plan()).value_parser(path()))
+        .arg(text("approve", messages.option_approve()).value_name("DIGEST").requires("plan"))
+        .arg(no_reboot())
+        .arg(flag("foreground", messages.option_foreground()));
+    let rollback = Command::new("rollback")
+        .about(messages.about_rollback())
+        .after_help(messages.exit_codes_apply())
+        .arg(no_reboot());
+    let status = Command::new("status")
+        .about(messages.about_status())
+        .after_help(messages.exit_codes_apply())
+        .arg(flag("follow", messages.option_follow()))
+        .arg(
+            text("output", messages.option_output_boot())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text"),
+        );
+    let install = Command::new("install").about(messages.about_install());
+    let boot_check = Command::new("boot-check").hide(true).arg(flag("fall-back", messages.about_apply()));
     let verify = Command::new("verify")
         .about(messages.about_verify())
         .after_help(messages.exit_codes_verify())
@@ -321,7 +367,11 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path())
                 .global(true),
         )
-        .subcommands([check, collect, scan, kernel, boot, plan, verify, report, explain, schema, answer])
+        .subcommands([
+            check, collect, scan, kernel, boot, plan, apply, status, rollback, install, verify, report,
+            explain, schema,
+        ])
+        .subcommands([answer, boot_check])
 }
 
 impl Arguments {
@@ -386,6 +436,19 @@ impl Arguments {
                 json: word("output").as_deref() == Some("json"),
                 write: path("write"),
             }),
+            "apply" => Asked::Apply(Apply {
+                plan: path("plan"),
+                approve: word("approve"),
+                no_reboot: given.get_flag("no-reboot"),
+                foreground: given.get_flag("foreground"),
+            }),
+            "rollback" => Asked::Rollback(given.get_flag("no-reboot")),
+            "status" => Asked::Status {
+                follow: given.get_flag("follow"),
+                json: word("output").as_deref() == Some("json"),
+            },
+            "install" => Asked::Install,
+            "boot-check" => Asked::BootCheck { fall_back: given.get_flag("fall-back") },
             "verify" => Asked::Verify(Verify {
                 root: path("root"),
                 json: word("output").as_deref() == Some("json"),

@@ -1,6 +1,7 @@
 //! The commands, one a file: each calls what does the work and hands the result to `render`.
 
 mod answer;
+mod apply;
 mod boot;
 mod check;
 mod collect;
@@ -42,6 +43,11 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge()?, messages),
         Asked::Boot(boot) => boot::run(boot, &knowledge()?, dir, messages),
         Asked::Plan(plan) => plan::run(plan, &knowledge()?, dir, messages),
+        Asked::Apply(asked) => apply::run(asked, &knowledge()?, dir, messages),
+        Asked::Rollback(no_reboot) => apply::roll_back(&knowledge()?, dir, *no_reboot, messages),
+        Asked::Status { follow, json } => apply::status(*follow, *json, messages),
+        Asked::Install => apply::install(messages),
+        Asked::BootCheck { fall_back } => apply::boot_check(*fall_back, &knowledge()?, dir, messages),
         Asked::Verify(verify) => verify::run(verify, &knowledge()?, dir, messages),
         Asked::Report(report) => report::run(report, &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),

@@ -7,6 +7,7 @@ mod page;
 mod plan;
 mod proof;
 mod scan;
+mod status;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ pub(crate) use self::page::{proof_page, report_page};
 pub(crate) use self::plan::plan;
 pub(crate) use self::proof::proof;
 pub(crate) use self::scan::{is_candidate, scan};
+pub(crate) use self::status::{checks, event, outcome, short, status, stuck};
 use crate::message::Messages;
 
 const DIM: Style = Style::new().dimmed();

@@ -193,7 +193,7 @@ fn what_a_machine_says_is_text_on_the_page() {
         }
     }
     let failed = FailedCheck { check: Check::Unit { name: hostile.to_owned() }, seen: long.clone() };
-    body.entries[1].event = Event::Judged { healthy: false, failed: vec![failed] };
+    body.entries[1].event = Event::Judged { healthy: false, failed: vec![failed], untold: Vec::new() };
     body.entries[2].event = Event::Evidence { files: vec![hostile.to_owned(); 3] };
     body.entries[3].at = i64::MIN;
     body.entries[4].at = i64::MAX;

@@ -26,7 +26,8 @@ fn kept(name: &str) -> PathBuf {
 /// Writes the page of a document.
 fn page(document: &Path, language: &str, name: &str) -> PathBuf {
     let html = kept(name);
-    let arguments = ["report", document.to_str().unwrap(), "--lang", language, "--html", html.to_str().unwrap()];
+    let arguments =
+        ["report", document.to_str().unwrap(), "--lang", language, "--html", html.to_str().unwrap()];
     let output = kernmend::command(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     html

@@ -264,7 +264,7 @@ impl Telling {
 pub(crate) fn committed() -> Node {
     let mut telling = Telling::to_the_trial();
     let booted_at = telling.at - 9;
-    telling.say(61, Event::Judged { healthy: true, failed: Vec::new() });
+    telling.say(61, Event::Judged { healthy: true, failed: Vec::new(), untold: Vec::new() });
     telling.step(5, Pass::Act, 1);
     telling.step(6, Pass::Act, 14);
     telling.back([3, 2, 1, 0]);
@@ -279,7 +279,7 @@ pub(crate) fn fell_back() -> Node {
     let mut telling = Telling::to_the_trial();
     let check = Check::Unit { name: "kubelet.service".to_owned() };
     let failed = vec![FailedCheck { check, seen: "inactive since 120 s".to_owned() }];
-    telling.say(600, Event::Judged { healthy: false, failed });
+    telling.say(600, Event::Judged { healthy: false, failed, untold: Vec::new() });
     telling.say(1, Event::Rebooting { into: Destination::Old });
     telling.boot(97, 'c', &[]);
     let booted_at = telling.at - 9;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kernmend_core::document::journal::{Destination, Entry, Event, Pass};
+use kernmend_core::document::journal::{Destination, Entry, Event, FailedCheck, Pass};
 use kernmend_core::document::plan::{Act, Plan, Running, Step};
 use kernmend_core::document::proof::Proof;
 use kernmend_core::knowledge::template::duration;
@@ -176,17 +176,22 @@ fn lines(plan: &Plan, entries: &[Entry], messages: Messages) -> Vec<Line> {
                 }
             }
             Event::Rebooting { into } => said(destination(*into, messages).to_owned()),
-            Event::Judged { healthy: true, .. } => {
-                let checks = plan.trial.iter().flat_map(|trial| &trial.health);
-                let checks: Vec<String> = checks.map(|check| plan::check(check, messages)).collect();
-                Line { more: checks.join(" · "), ..said(messages.page_healthy().to_owned()) }
-            }
-            Event::Judged { failed, .. } => {
-                let seen = |failed: &kernmend_core::document::journal::FailedCheck| {
-                    messages.page_failed_check(plan::check(&failed.check, messages), &failed.seen)
+            Event::Judged { healthy, failed, untold } => {
+                let seen = |check: &FailedCheck| {
+                    messages.page_failed_check(plan::check(&check.check, messages), &check.seen)
                 };
-                let why = failed.iter().map(seen).collect::<Vec<_>>().join("; ");
-                Line { result: Outcome::Failed { why }, ..said(messages.page_unhealthy().to_owned()) }
+                let all = |checks: &[FailedCheck]| checks.iter().map(seen).collect::<Vec<_>>().join("; ");
+                let checks = plan.trial.iter().flat_map(|trial| &trial.health);
+                let mut more: Vec<String> = checks.map(|check| plan::check(check, messages)).collect();
+                if !untold.is_empty() {
+                    more.push(messages.page_untold(all(untold)));
+                }
+                let (what, result) = if *healthy {
+                    (messages.page_healthy(), Outcome::Said)
+                } else {
+                    (messages.page_unhealthy(), Outcome::Failed { why: all(failed) })
+                };
+                Line { more: more.join(" · "), result, ..said(what.to_owned()) }
             }
             Event::RollbackAsked => said(messages.page_rollback_asked().to_owned()),
             Event::Evidence { files } => {
