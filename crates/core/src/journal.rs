@@ -69,6 +69,15 @@ pub fn can_be_taken_back(plan: &Plan, events: &[Event]) -> bool {
     matches!(outcome(plan, events), None | Some(Outcome::Committed))
 }
 
+/// Whether the trial is known to have been booted, or to be what runs now.
+#[must_use]
+pub fn is_tried(plan: &Plan, events: &[Event], running: &Running) -> bool {
+    let mut so_far = SoFar::of(plan, events);
+    let is_asked = events.contains(&Event::Rebooting { into: Destination::Trial });
+    so_far.running = Some(running);
+    is_asked || so_far.arrived || so_far.is_marked()
+}
+
 /// Where a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
@@ -126,7 +135,7 @@ impl<'a> SoFar<'a> {
                 Event::Started { step, pass, .. } => so_far.step(*step, *pass, false),
                 Event::Done { step, pass } => so_far.step(*step, *pass, true),
                 Event::Failed { step, pass: Pass::Undo, why } => {
-                    so_far.undo_failed = Some((*step, why.clone()))
+                    so_far.undo_failed = Some((*step, why.clone()));
                 }
                 Event::Failed { .. } => so_far.act_failed = true,
                 Event::Rebooting { into } => so_far.reboot = Some((*into, false)),

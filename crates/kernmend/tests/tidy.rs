@@ -31,6 +31,70 @@ const ARROWS: [(&str, &[&str]); 5] = [
     ("xtask", &[]),
 ];
 
+/// Where what isn't a test may change files: the one way to change a machine, and the file that `collect -o` names.
+/// What builds the program writes beside what it builds.
+const WRITERS: [&str; 4] = [
+    "crates/node/src/machine/",
+    "crates/kernmend/src/command/collect.rs",
+    "crates/kernmend/build.rs",
+    "crates/core/build.rs",
+];
+
+/// Functions of `std::fs` and `std::os::unix::fs` that change files.
+const CHANGING: [&str; 17] = [
+    "chown",
+    "copy",
+    "create_dir",
+    "create_dir_all",
+    "fchown",
+    "hard_link",
+    "lchown",
+    "remove_dir",
+    "remove_dir_all",
+    "remove_file",
+    "rename",
+    "set_permissions",
+    "set_times",
+    "soft_link",
+    "symlink",
+    "write",
+    "OpenOptions",
+];
+
+/// Names by which files and machines are changed, wherever they come from.
+const CHANGING_ANYWHERE: [&str; 30] = [
+    "CREATE",
+    "OpenOptions",
+    "RDWR",
+    "RebootCommand",
+    "TRUNC",
+    "WRONLY",
+    "chmodat",
+    "chownat",
+    "fallocate",
+    "fchmod",
+    "fchown",
+    "fremovexattr",
+    "fsetxattr",
+    "ftruncate",
+    "linkat",
+    "lremovexattr",
+    "lsetxattr",
+    "mkdirat",
+    "mknodat",
+    "pwrite",
+    "removexattr",
+    "renameat",
+    "renameat_with",
+    "set_len",
+    "setxattr",
+    "symlinkat",
+    "syncfs",
+    "unlinkat",
+    "utimensat",
+    "write_all_at",
+];
+
 fn root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.ancestors().nth(2).expect("this crate lies two levels below the root").to_owned()
@@ -153,6 +217,64 @@ fn impurities_are_seen_in_every_spelling() {
         found.sort();
         found.dedup();
         assert_eq!(found, expected, "{text}");
+    }
+}
+
+/// Where a source that isn't a test changes files, or the machine.
+fn changes(source: &Source) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for path in source.std_paths.iter().filter(|path| !path.in_test) {
+        let names: Vec<&str> = path.names.iter().map(String::as_str).collect();
+        if let ["fs" | "os", .., last] = names[..]
+            && (CHANGING.contains(&last) || last == "*")
+        {
+            found.push((path.line, format!("std::{}", names.join("::"))));
+        }
+    }
+    for window in source.words.windows(4) {
+        let [a, b, c, d] = window else { unreachable!("windows of four") };
+        let last = d.text.as_str();
+        let changes = match [a.text.as_str(), b.text.as_str(), c.text.as_str()] {
+            ["fs", ":", ":"] => CHANGING.contains(&last),
+            ["File", ":", ":"] => last.starts_with("create"),
+            _ => false,
+        };
+        if (changes || CHANGING_ANYWHERE.contains(&last)) && !d.in_test && !d.in_attribute {
+            found.push((d.line, last.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn one_module_changes_the_machine() {
+    let mut problems = Vec::new();
+    let product = ["crates/core", "crates/node", "crates/kernmend"].into_iter().flat_map(rust_files);
+    for (path, source) in product.filter(|(path, _)| !is_test(path)) {
+        if !WRITERS.iter().any(|writer| path.starts_with(writer)) {
+            problems
+                .extend(changes(&source).into_iter().map(|(line, what)| format!("{path}:{line}: {what}")));
+        }
+    }
+    hold("whatever changes a machine is a verb of `Machine`", &problems);
+}
+
+#[test]
+fn changes_of_a_machine_are_seen_in_every_spelling() {
+    for (text, expected) in [
+        ("fn f() { fs::write(p, b); std::fs::rename(a, b); }", 3),
+        ("use std::fs::{self, remove_file};", 1),
+        ("use std::fs::*;", 1),
+        ("fn f() { std::os::unix::fs::symlink(a, b); }", 2),
+        ("fn f() { fs::File::create(p); File::create_new(p); fs::OpenOptions::new(); }", 3),
+        ("fn f() { rustix::fs::unlinkat(d, n, AtFlags::empty()); OFlags::WRONLY | OFlags::CREATE; }", 3),
+        ("fn f(file: &File) { file.set_len(0); }", 1),
+        ("use std::fs;\n#[cfg(test)]\nmod tests { fn f() { fs::write(p, b); std::fs::copy(a, b); } }", 0),
+        ("#[serde(rename = \"x\")] struct A; fn f() { fs::read(p); x.write(b); self.hard_link(a, b); }", 0),
+    ] {
+        let source = Source::parse(text).expect(text);
+        let found = changes(&source);
+        assert_eq!(found.len(), expected, "{text}: {found:?}");
     }
 }
 

@@ -10,6 +10,7 @@ pub mod gaps;
 pub mod grub_emu;
 pub mod hung;
 pub mod kernmend;
+pub mod log;
 pub mod measure;
 pub mod node_root;
 pub mod sweep;

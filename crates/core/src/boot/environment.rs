@@ -1,5 +1,7 @@
 //! GRUB's environment block (`grubenv`): the variables that outlive a boot. It is read as GRUB reads it: without its first
-//! line a block is no block, whatever else it holds.
+//! line a block is no block, whatever else it holds. What is written to one is worked out here too, and written elsewhere.
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,11 +77,115 @@ impl Environment {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// The value of a variable as it stands there, an empty one too.
+    #[must_use]
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        self.variables.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// Whether GRUB reads variables from it.
     #[must_use]
     pub fn is_readable(&self) -> bool {
         !matches!(self.problem, Some(EnvironmentProblem::Empty | EnvironmentProblem::NoHeader))
     }
+}
+
+/// Why variables can't be written to a block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RewriteError {
+    /// GRUB reads no variable of it, and so none that is added.
+    #[error("it doesn't begin with the line of an environment block")]
+    NoBlock,
+    /// GRUB would read another name, or another variable.
+    #[error("`{0}` is no name of a variable")]
+    Name(String),
+    /// The size can't change: GRUB writes to the blocks that the file has.
+    #[error("the variables take {needed} bytes and the block has {size}")]
+    NoRoom {
+        /// Bytes that all variables would take.
+        needed: usize,
+        /// Bytes of the block.
+        size: usize,
+    },
+}
+
+/// A block of the same size with these variables set, or unset where there is no value. All other lines stay as they are
+/// and where they are, byte for byte.
+///
+/// # Errors
+/// It is no block, a name can't be one, or the block has no room.
+pub fn rewrite(block: &[u8], changes: &BTreeMap<String, Option<String>>) -> Result<Vec<u8>, RewriteError> {
+    if !block.starts_with(HEADER) {
+        return Err(RewriteError::NoBlock);
+    }
+    let is_name = |name: &&String| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    if let Some(name) = changes.keys().find(|name| !is_name(name)) {
+        return Err(RewriteError::Name(name.clone()));
+    }
+    let mut written = HEADER.to_vec();
+    let mut open: BTreeMap<&str, &Option<String>> =
+        changes.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    let mut rest = &block[HEADER.len()..];
+    while !rest.is_empty() {
+        let (line, is_whole) = raw_line(rest);
+        rest = &rest[line.len()..];
+        let is_comment = line[0] == b'#';
+        if is_comment && !is_whole {
+            // What fills the block up to its end.
+            break;
+        }
+        let name =
+            line.split(|byte| *byte == b'=').next().filter(|name| name.len() < line.len() && !is_comment);
+        let name = name.and_then(|name| std::str::from_utf8(name).ok());
+        match name.filter(|name| changes.contains_key(*name)) {
+            // The first of several lines of one name takes the new value, the others go.
+            Some(name) => push(&mut written, name, open.remove(name).and_then(Option::as_deref)),
+            None => {
+                written.extend_from_slice(line);
+                if !is_whole {
+                    written.push(b'\n');
+                }
+            }
+        }
+    }
+    for (name, value) in open {
+        push(&mut written, name, value.as_deref());
+    }
+    if written.len() > block.len() {
+        return Err(RewriteError::NoRoom { needed: written.len(), size: block.len() });
+    }
+    written.resize(block.len(), b'#');
+    Ok(written)
+}
+
+/// The first line with its end, and whether it has one; behind a backslash a line's end is a part of the value.
+fn raw_line(bytes: &[u8]) -> (&[u8], bool) {
+    let is_comment = bytes.first() == Some(&b'#');
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\n' => return (&bytes[..=at], true),
+            b'\\' if !is_comment => at += 2,
+            _ => at += 1,
+        }
+    }
+    (bytes, false)
+}
+
+/// Adds a variable's line as GRUB writes it (`grub-core/lib/envblk.c`); nothing for one without a value.
+fn push(block: &mut Vec<u8>, name: &str, value: Option<&str>) {
+    let Some(value) = value else { return };
+    block.extend_from_slice(name.as_bytes());
+    block.push(b'=');
+    for byte in value.bytes() {
+        if matches!(byte, b'\\' | b'\n') {
+            block.push(b'\\');
+        }
+        block.push(byte);
+    }
+    block.push(b'\n');
 }
 
 /// `name=value` lines; `#` fills what is left. A backslash takes the next byte as it is, a line's end too.
@@ -157,5 +263,48 @@ mod tests {
         assert_eq!(read.get("saved_entry"), Some("a b"));
         assert_eq!(Environment::of_listing("editenv: error: no block."), None);
         assert_eq!(Environment::of_listing(""), None);
+    }
+    fn changes(changes: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<String>> {
+        changes.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect()
+    }
+
+    #[test]
+    fn a_rewritten_block_keeps_its_size_and_all_other_lines() {
+        let before = block("# WARNING: not by hand\nsaved_entry=A\nodd=x\\\ny\nsaved_entry=B\n");
+        let wanted =
+            changes(&[("saved_entry", Some("C\\\n")), ("kernmend_tries", Some("1")), ("gone", None)]);
+        let after = rewrite(&before, &wanted).unwrap();
+        let expected = block("# WARNING: not by hand\nsaved_entry=C\\\\\\\n\nodd=x\\\ny\nkernmend_tries=1\n");
+        assert_eq!(String::from_utf8_lossy(&after), String::from_utf8_lossy(&expected));
+        assert_eq!(rewrite(&after, &wanted).unwrap(), after, "twice is once");
+        assert_eq!(Environment::parse(&after).raw("saved_entry"), Some("C\\\n"));
+        let back = changes(&[("saved_entry", Some("A")), ("kernmend_tries", None)]);
+        assert_eq!(
+            rewrite(&after, &back).unwrap(),
+            block("# WARNING: not by hand\nsaved_entry=A\nodd=x\\\ny\n")
+        );
+    }
+
+    #[test]
+    fn what_cant_be_a_block_is_not_written() {
+        let set = |name, value| changes(&[(name, Some(value))]);
+        let (full, too_long) = ("x".repeat(996), "x".repeat(1000));
+        for (bytes, wanted, expected) in [
+            (Vec::new(), set("a", "1"), RewriteError::NoBlock),
+            (b"a=1\n".to_vec(), set("a", "1"), RewriteError::NoBlock),
+            (block(""), set("a b", "1"), RewriteError::Name("a b".to_owned())),
+            (block(""), set("", "1"), RewriteError::Name(String::new())),
+            (block(""), set("a", &too_long), RewriteError::NoRoom { needed: 1028, size: 1024 }),
+        ] {
+            assert_eq!(rewrite(&bytes, &wanted), Err(expected));
+        }
+        // To the last byte.
+        let full = rewrite(&block(""), &set("a", &full)).unwrap();
+        assert_eq!((full.len(), full.last()), (USUAL_SIZE, Some(&b'\n')));
+        let torn = [HEADER, b"a=1\nb=2"].concat();
+        assert_eq!(
+            rewrite(&torn, &set("b", "3")).map_err(|e| e.to_string()),
+            Err("the variables take 33 bytes and the block has 32".to_owned())
+        );
     }
 }

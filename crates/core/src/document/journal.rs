@@ -67,6 +67,9 @@ pub enum Event {
         healthy: bool,
         /// Those that didn't, with what was seen instead.
         failed: Vec<FailedCheck>,
+        /// Those that could not be told, with the reason: they hold nobody up.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        untold: Vec<FailedCheck>,
     },
     /// Somebody asked to have it all taken back.
     RollbackAsked,
@@ -114,6 +117,13 @@ pub enum Undo {
         before: Option<Digest>,
         /// Its permissions.
         mode: u32,
+        /// What is put in its place; none where it is removed, or isn't made yet. On the way back a file that is neither
+        /// of the two is somebody else's, and isn't touched.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Digest>,
+        /// Directories that are made for it, the outer first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        directories: Vec<String>,
     },
     /// Variables of an environment block as they were; none for one that wasn't set.
     Environment {
@@ -122,7 +132,7 @@ pub enum Undo {
     },
 }
 
-/// A check that didn't hold.
+/// A check that didn't hold, or could not be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedCheck {
     /// Which.
@@ -191,7 +201,7 @@ impl Journal {
             match serde_json::from_slice(line) {
                 Ok(entry) if line.ends_with(b"\n") => journal.entries.push(entry),
                 // Without its end it was never acknowledged, even if what is there happens to read.
-                _ if lines.peek().is_none() => break,
+                _ if lines.peek().is_none() && !is_json_line(line) => break,
                 Ok(_) => unreachable!("only the last line can lack its end"),
                 Err(source) => return Err(ReadJournalError::Damaged { line: number + 1, source }),
             }
@@ -220,7 +230,15 @@ impl Entry {
     }
 }
 
+/// Whether a line is whole JSON: what a power cut leaves isn't, and what another version wrote is.
+fn is_json_line(line: &[u8]) -> bool {
+    line.ends_with(b"\n") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+}
+
 /// JSON escapes all line ends inside strings: one value is one line.
 fn line(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("events and plans are plain data") + "\n"
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,7 +110,7 @@ impl World {
             Next::Judge if is_cut => {}
             Next::Judge => {
                 let healthy = self.healthy;
-                self.events.push(Event::Judged { healthy, failed: Vec::new() });
+                self.events.push(Event::Judged { healthy, failed: Vec::new(), untold: Vec::new() });
             }
             Next::End(_) if is_cut => {}
             Next::End(outcome) => self.events.push(Event::Ended { outcome }),

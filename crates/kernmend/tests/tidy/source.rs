@@ -23,6 +23,8 @@ pub(crate) struct StdPath {
     pub(crate) names: Vec<String>,
     /// Its line, from 1.
     pub(crate) line: usize,
+    /// Whether it is within an item that only tests are built with.
+    pub(crate) in_test: bool,
 }
 
 /// A source file.
@@ -58,7 +60,7 @@ impl Source {
                 TokenTree::Ident(name) => {
                     let name = name.to_string();
                     if name == "std" && begins_path(&trees[..at]) {
-                        self.std_path(&trees[at + 1..], line);
+                        self.std_path(&trees[at + 1..], line, is_test);
                     }
                     self.push(name, line, in_attribute, is_test);
                 }
@@ -92,18 +94,18 @@ impl Source {
     }
 
     /// Notes what follows `std`: a path, a tree of paths, or std itself.
-    fn std_path(&mut self, after: &[TokenTree], line: usize) {
+    fn std_path(&mut self, after: &[TokenTree], line: usize, in_test: bool) {
         match after {
             [TokenTree::Punct(a), TokenTree::Punct(b), rest @ ..]
                 if a.as_char() == ':' && b.as_char() == ':' =>
             {
-                self.tree(rest, &[], line);
+                self.tree(rest, &[], line, in_test);
             }
-            _ => self.std_paths.push(StdPath { names: Vec::new(), line }),
+            _ => self.std_paths.push(StdPath { names: Vec::new(), line, in_test }),
         }
     }
 
-    fn tree(&mut self, trees: &[TokenTree], before: &[String], line: usize) {
+    fn tree(&mut self, trees: &[TokenTree], before: &[String], line: usize, in_test: bool) {
         match trees {
             [TokenTree::Ident(name), rest @ ..] => {
                 let names = [before, &[name.to_string()]].concat();
@@ -114,9 +116,9 @@ impl Source {
                             && b.as_char() == ':'
                             && !matches!(rest, [TokenTree::Punct(angle), ..] if angle.as_char() == '<') =>
                     {
-                        self.tree(rest, &names, line);
+                        self.tree(rest, &names, line, in_test);
                     }
-                    _ => self.std_paths.push(StdPath { names, line }),
+                    _ => self.std_paths.push(StdPath { names, line, in_test }),
                 }
             }
             [TokenTree::Group(group), ..] if group.delimiter() == Delimiter::Brace => {
@@ -124,13 +126,13 @@ impl Source {
                 let comma =
                     |tree: &TokenTree| matches!(tree, TokenTree::Punct(mark) if mark.as_char() == ',');
                 for branch in inner.split(comma).filter(|branch| !branch.is_empty()) {
-                    self.tree(branch, before, line);
+                    self.tree(branch, before, line, in_test);
                 }
             }
             [TokenTree::Punct(star), ..] if star.as_char() == '*' => {
-                self.std_paths.push(StdPath { names: [before, &["*".to_owned()]].concat(), line });
+                self.std_paths.push(StdPath { names: [before, &["*".to_owned()]].concat(), line, in_test });
             }
-            _ => self.std_paths.push(StdPath { names: before.to_vec(), line }),
+            _ => self.std_paths.push(StdPath { names: before.to_vec(), line, in_test }),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Listing {
     }
 
     /// Reads an open directory.
-    pub(super) fn read(fd: impl AsFd, want: Want, max: usize) -> Result<Self, Errno> {
+    pub(crate) fn read(fd: impl AsFd, want: Want, max: usize) -> Result<Self, Errno> {
         let mut listing = Self::empty();
         let mut buffer = Vec::with_capacity(BUFFER);
         let mut dir = RawDir::new(fd, buffer.spare_capacity_mut());

@@ -20,7 +20,7 @@ pub struct OpenRootError {
 }
 
 /// As many links as Linux itself follows in one path.
-const MAX_LINKS: u32 = 40;
+pub(crate) const MAX_LINKS: u32 = 40;
 
 /// `PROC_SUPER_MAGIC`, `SYSFS_MAGIC`, `CGROUP_SUPER_MAGIC`, `CGROUP2_SUPER_MAGIC`, `DEBUGFS_MAGIC` and `TRACEFS_MAGIC`
 /// of `linux/magic.h`.
@@ -28,7 +28,7 @@ const KERNEL_FILE_SYSTEMS: [u64; 6] =
     [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270, 0x6462_6720, 0x7472_6163];
 
 /// Opens the root itself.
-pub(super) fn root(path: &Path) -> Result<OwnedFd, OpenRootError> {
+pub(crate) fn root(path: &Path) -> Result<OwnedFd, OpenRootError> {
     rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| OpenRootError {
             path: path.display().to_string(),
@@ -38,7 +38,7 @@ pub(super) fn root(path: &Path) -> Result<OwnedFd, OpenRootError> {
 
 /// Opens `path` below `root`. On the live machine the root is the system's own, and the links of `/proc/PID/exe` are
 /// followed as the kernel does; in a directory every link stays inside.
-pub(super) fn open(root: &OwnedFd, path: &str, flags: OFlags, origin: Origin) -> Result<OwnedFd, Errno> {
+pub(crate) fn open(root: &OwnedFd, path: &str, flags: OFlags, origin: Origin) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlags::CLOEXEC;
     let relative = relative(path);
     match origin {

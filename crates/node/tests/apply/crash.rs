@@ -1,0 +1,189 @@
+//! A process that dies before any of its effects, or in the middle of a line of the journal, with the power or without it;
+//! once and twice. Whoever goes on comes to an end that is one of the clean ones, byte for byte. Since every death before a
+//! `done` makes the step be done again, and every one before the `done` of an undo that, all of them run twice here.
+
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use kernmend_core::document::Document;
+use kernmend_core::document::journal::Outcome;
+use kernmend_core::document::plan::Plan;
+use kernmend_node::apply::{ApplyError, Ending};
+
+use super::mortal::{Death, Mortal};
+use super::node::{Fate, Tree};
+use super::plan::plan;
+
+/// The clean ends, and how many effects it takes to come to the one of this fate.
+struct Clean {
+    fate: Fate,
+    before: Tree,
+    committed: Tree,
+    effects: Vec<&'static str>,
+}
+
+impl Clean {
+    fn run(fate: Fate) -> Self {
+        let mut good = Mortal::new(Fate::Good);
+        let (before, plan) = (good.node.tree(), plan(&good.node));
+        assert_eq!(good.drive(&plan), Ending::Over(Outcome::Committed));
+        let mut mortal = Mortal::new(fate);
+        let _ = mortal.drive(&plan);
+        Self { fate, before, committed: good.node.tree(), effects: mortal.effects }
+    }
+
+    fn check(&self, deaths: &[Death]) {
+        let mut mortal = Mortal::new(self.fate);
+        let plan: Document<Plan> = plan(&mortal.node);
+        mortal.deaths = deaths.to_vec();
+        let ending = mortal.drive(&plan);
+        let Ending::Over(outcome) = ending else { panic!("{:?} {deaths:?}: {ending:?}", self.fate) };
+        // Who loses the power in the trial hasn't passed it; nobody passes one that he shouldn't.
+        let is_possible = match self.fate {
+            Fate::Good => matches!(outcome, Outcome::Committed | Outcome::FellBack),
+            Fate::Dies | Fate::Unhealthy => outcome == Outcome::FellBack,
+        };
+        assert!(is_possible, "{:?} {deaths:?}: {outcome:?}", self.fate);
+        let expected = if outcome == Outcome::Committed { &self.committed } else { &self.before };
+        assert!(
+            mortal.node.tree() == *expected,
+            "{:?} {deaths:?}: {}",
+            self.fate,
+            difference(&mortal.node.tree(), expected)
+        );
+        assert!(mortal.node.trials <= 1, "{:?} {deaths:?}: tried {} times", self.fate, mortal.node.trials);
+        assert!(mortal.deaths.len() < deaths.len(), "nobody died: {deaths:?}");
+        // And it stays so.
+        let is_new = |node: &super::node::Node| node.read("/proc/cmdline").contains(super::node::NEW);
+        mortal.node.boot();
+        assert_eq!(is_new(&mortal.node), outcome == Outcome::Committed, "{:?} {deaths:?}", self.fate);
+    }
+}
+
+fn difference(is: &Tree, should_be: &Tree) -> String {
+    let paths = is.keys().chain(should_be.keys());
+    let differing: Vec<&String> = paths.filter(|path| is.get(*path) != should_be.get(*path)).collect();
+    format!("{differing:?}")
+}
+
+/// With the power or without it, before an effect or in the middle of it.
+fn death(at: usize, way: usize) -> Death {
+    Death { at, is_power_cut: way & 1 == 1, is_midway: way & 2 == 2 }
+}
+
+fn once(fate: Fate) {
+    let clean = Clean::run(fate);
+    for (at, act) in clean.effects.iter().enumerate() {
+        // Only a line is written in a way that can be seen half done.
+        let ways = if *act == "append" { 4 } else { 2 };
+        for way in 0..ways {
+            clean.check(&[death(at, way)]);
+        }
+    }
+}
+
+#[test]
+fn a_good_plan_survives_a_death_anywhere() {
+    once(Fate::Good);
+}
+
+#[test]
+fn a_trial_that_dies_survives_a_death_anywhere() {
+    once(Fate::Dies);
+}
+
+#[test]
+fn an_unhealthy_trial_survives_a_death_anywhere() {
+    once(Fate::Unhealthy);
+}
+
+/// Pairs in a fixed order that is spread over all of them.
+fn twice(fate: Fate, runs: usize) {
+    // Prime, and larger than the number of effects.
+    const STRIDE: usize = 7919;
+    let clean = Clean::run(fate);
+    // Whoever goes on does again what he was at: a second life can end later than the clean run.
+    let last = clean.effects.len() + 10;
+    for run in 0..runs {
+        let pair = run * STRIDE % (clean.effects.len() * last);
+        let (first, second) = (pair / last, pair % last);
+        clean.check(&[death(first, run % 4), death(first + 1 + second % (last - first), run / 4 % 4)]);
+    }
+}
+
+#[test]
+fn a_plan_survives_two_deaths() {
+    for fate in [Fate::Good, Fate::Dies, Fate::Unhealthy] {
+        twice(fate, 120);
+    }
+}
+
+#[test]
+fn a_journal_that_cant_be_written_stops_everything_and_loses_nothing() {
+    for fate in [Fate::Good, Fate::Unhealthy] {
+        let clean = Clean::run(fate);
+        let mut failures = 0;
+        for at in 0..clean.effects.len() {
+            let mut mortal = Mortal::new(fate);
+            let plan = plan(&mortal.node);
+            mortal.fails = Box::new(move |act, _, number| {
+                (act == "append" && number == at).then_some(ErrorKind::StorageFull)
+            });
+            let mut is_full = false;
+            let ending = mortal.drive_by(|mortal| {
+                let result = if mortal.node.has("/var/lib/kernmend/journal") {
+                    mortal.resume()
+                } else {
+                    mortal.start(&plan)
+                };
+                match result {
+                    Err(ApplyError::Store(error)) => {
+                        let said = error.to_string();
+                        assert_eq!(said, "append `/var/lib/kernmend/journal`");
+                        assert_eq!(mortal.after_failure.take(), Some(0), "something was done nevertheless");
+                        is_full = true;
+                        mortal.resume()
+                    }
+                    result => result,
+                }
+            });
+            failures += usize::from(is_full);
+            let expected = match fate {
+                Fate::Good => (Ending::Over(Outcome::Committed), &clean.committed),
+                _ => (Ending::Over(Outcome::FellBack), &clean.before),
+            };
+            assert!((ending, &mortal.node.tree()) == expected, "full at {at}");
+        }
+        assert!(failures > 20, "{failures}");
+    }
+}
+
+#[test]
+fn a_last_line_that_is_torn_anywhere_is_as_if_never_written() {
+    let clean = Clean::run(Fate::Good);
+    let journal = "/var/lib/kernmend/journal";
+    let stopped = |at| {
+        let mut mortal = Mortal::new(Fate::Good);
+        let plan = plan(&mortal.node);
+        mortal.deaths = vec![death(at, 0)];
+        let died = catch_unwind(AssertUnwindSafe(|| mortal.start(&plan)));
+        assert!(died.is_err(), "nobody died before {at}");
+        (mortal, plan)
+    };
+    let lines = |mortal: &Mortal| {
+        if mortal.node.has(journal) { mortal.node.read(journal).lines().count() } else { 0 }
+    };
+    // Where the first step was begun, and where it was done: the effect that follows the line has not happened.
+    for wanted in [3, 4] {
+        let at = (0..clean.effects.len()).find(|at| lines(&stopped(*at).0) == wanted).unwrap();
+        let (mortal, _) = stopped(at);
+        let text = mortal.node.read(journal);
+        let begins = text.trim_end().rfind('\n').unwrap() + 1;
+        for cut in begins..text.len() {
+            let (mut mortal, plan) = stopped(at);
+            mortal.node.write(journal, &text[..cut]);
+            assert_eq!(mortal.drive(&plan), Ending::Over(Outcome::Committed), "cut at {cut}");
+            assert!(mortal.node.tree() == clean.committed, "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! A node in a directory: Debian's files, a GRUB that does what the trial's script says, and a kernel that writes what it
+//! boots with to `/proc`. It is written without the project's own parser of menus, which is under test.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kernmend_core::boot::environment::{Environment, rewrite};
+use kernmend_core::boot::trial::SCRIPT;
+use kernmend_core::document::Digest;
+
+pub(crate) const RELEASE: &str = "6.1.0-18-amd64";
+pub(crate) const NEW: &str = "cgroup.memory=nokmem";
+pub(crate) const MARK: &str = "kernmend.trial=0123456789ab";
+pub(crate) const ID: &str = "gnulinux-simple-6b2d4d3c";
+pub(crate) const TRIAL_ID: &str = "kernmend-trial";
+
+/// What befalls the trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Good,
+    /// The kernel dies.
+    Dies,
+    /// It comes up, and the kubelet doesn't.
+    Unhealthy,
+}
+
+/// What a node holds: permissions and content, a directory has none.
+pub(crate) type Tree = BTreeMap<String, (u32, Option<Digest>)>;
+
+pub(crate) struct Node {
+    directory: tempfile::TempDir,
+    pub(crate) fate: Fate,
+    pub(crate) uptime: Duration,
+    /// Whether somebody asked for a reboot that hasn't happened yet.
+    pub(crate) is_rebooting: bool,
+    /// How often the trial was booted.
+    pub(crate) trials: usize,
+    boots: usize,
+}
+
+impl Node {
+    pub(crate) fn new(fate: Fate) -> Self {
+        // Every effect is synced to the disk; memory is a disk that is quick at that.
+        let memory = Path::new("/dev/shm");
+        let directory = tempfile::Builder::new().prefix("kernmend-").tempdir_in(memory);
+        let directory = directory.or_else(|_| tempfile::tempdir()).unwrap();
+        let mut node =
+            Self { directory, fate, uptime: Duration::ZERO, is_rebooting: false, trials: 0, boots: 0 };
+        let mut block = b"# GRUB Environment Block\n".to_vec();
+        block.resize(1024, b'#');
+        node.write("/boot/grub/grubenv", block);
+        fs::create_dir_all(node.at("/var/lib")).unwrap();
+        node.write("/etc/machine-id", "0123\n");
+        node.write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+        node.write("/etc/default/grub", settings(""));
+        node.write(&format!("/boot/vmlinuz-{RELEASE}"), "kernel");
+        node.write(&format!("/boot/initrd.img-{RELEASE}"), "initramfs");
+        // A partition of a plain disk, which GRUB can write to.
+        let disk = "devices/pci0000:00/ata1/host0/block/sda/sda1";
+        node.write(&format!("/sys/{disk}/partition"), "1\n");
+        fs::create_dir_all(node.at("/sys/class/block")).unwrap();
+        symlink(format!("../../{disk}"), node.at("/sys/class/block/sda1")).unwrap();
+        node.write("/proc/mounts", "/dev/sda1 / ext4 rw 0 0\n");
+        let head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
+        node.write(
+            "/proc/net/route",
+            format!("{head}eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"),
+        );
+        node.write("/etc/kernmend/health.d/10-storage", "a script");
+        node.write("/sys/fs/pstore/README", "");
+        node.remove("/sys/fs/pstore/README");
+        node.write("/boot/grub/grub.cfg", node.generated());
+        fs::set_permissions(node.at("/boot/grub/grub.cfg"), fs::Permissions::from_mode(0o444)).unwrap();
+        node.boot();
+        node
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root().join(path.trim_start_matches('/'))
+    }
+
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
+        fs::write(self.at(path), content).unwrap();
+    }
+
+    pub(crate) fn remove(&self, path: &str) {
+        fs::remove_file(self.at(path)).unwrap();
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.at(path).exists()
+    }
+
+    pub(crate) fn is_marked(&self) -> bool {
+        self.read("/proc/cmdline").contains(MARK)
+    }
+
+    /// The menu that the settings make.
+    pub(crate) fn generated(&self) -> String {
+        let settings = self.read("/etc/default/grub");
+        let arguments = settings.lines().find_map(|line| line.strip_prefix("GRUB_CMDLINE_LINUX=\""));
+        menu(arguments.unwrap().trim_end_matches('"'))
+    }
+
+    /// Everything but what runs and what kernmend keeps: path, permissions and content.
+    pub(crate) fn tree(&self) -> Tree {
+        let mut found = BTreeMap::new();
+        let mut open = vec![self.root().to_owned()];
+        while let Some(directory) = open.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.strip_prefix(self.root()).unwrap().to_str().unwrap().to_owned();
+                if ["proc", "sys", "var"].contains(&name.as_str()) {
+                    continue;
+                }
+                let mode = fs::metadata(&path).unwrap().permissions().mode();
+                if path.is_dir() {
+                    open.push(path);
+                    found.insert(name, (mode, None));
+                } else {
+                    found.insert(name, (mode, Some(Digest::of(&fs::read(path).unwrap()))));
+                }
+            }
+        }
+        found
+    }
+
+    /// From the power button to a kernel that stays up.
+    pub(crate) fn boot(&mut self) {
+        self.is_rebooting = false;
+        self.uptime = Duration::from_secs(20);
+        loop {
+            let (kernel, arguments) = self.grub();
+            let is_trial = arguments.contains(MARK);
+            self.trials += usize::from(is_trial);
+            self.boots += 1;
+            if is_trial && self.fate == Fate::Dies {
+                self.write("/sys/fs/pstore/dmesg-efi-1", "Kernel panic - not syncing");
+                continue;
+            }
+            let release = kernel.trim_start_matches("/boot/vmlinuz-");
+            self.write("/proc/cmdline", format!("BOOT_IMAGE={kernel} {arguments}\n"));
+            self.write("/proc/sys/kernel/osrelease", format!("{release}\n"));
+            self.write("/proc/sys/kernel/random/boot_id", format!("boot-{}\n", self.boots));
+            return;
+        }
+    }
+
+    /// What GRUB boots: the image and its arguments.
+    fn grub(&self) -> (String, String) {
+        let mut text = self.read("/boot/grub/grub.cfg");
+        let mut wanted = None;
+        if self.has("/boot/grub/custom.cfg") {
+            text += &self.read("/boot/grub/custom.cfg");
+            let block = fs::read(self.at("/boot/grub/grubenv")).unwrap();
+            let environment = Environment::parse(&block);
+            let get = |name: &str| environment.get(name).map(str::to_owned);
+            wanted = get("kernmend_good");
+            if let (Some(entry), Some("1")) = (get("kernmend_entry"), get("kernmend_tries").as_deref()) {
+                let lowered = BTreeMap::from([("kernmend_tries".to_owned(), Some("0".to_owned()))]);
+                self.write("/boot/grub/grubenv", rewrite(&block, &lowered).unwrap());
+                wanted = Some(entry);
+            }
+        }
+        let mut entries = Vec::new();
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("menuentry ") {
+                let words = line.split_ascii_whitespace().skip_while(|word| !word.contains("id"));
+                let id = words.clone().nth(1).unwrap().trim_matches('\'');
+                entries.push((id.to_owned(), None));
+            } else if let Some(rest) = line.strip_prefix("linux ") {
+                entries.last_mut().unwrap().1 = rest.split_once(' ');
+            }
+        }
+        let found = entries.iter().find(|(id, _)| wanted.as_ref() == Some(id)).unwrap_or(&entries[0]);
+        let (kernel, arguments) = found.1.unwrap();
+        (kernel.to_owned(), arguments.to_owned())
+    }
+}
+
+/// `/etc/default/grub` with these arguments for all kernels.
+pub(crate) fn settings(arguments: &str) -> String {
+    format!(
+        "GRUB_DEFAULT=0\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"{arguments}\"\n"
+    )
+}
+
+/// The trial's `custom.cfg`.
+pub(crate) fn custom() -> String {
+    let arguments = format!("root=UUID=6b2d4d3c ro {NEW} quiet panic=10 {MARK}");
+    let entry = entry("kernmend trial", TRIAL_ID, &arguments);
+    // Where it stands the variable for the option may not be there any more.
+    format!(
+        "{}{SCRIPT}",
+        entry.replace(&format!("$menuentry_id_option '{TRIAL_ID}'"), &format!("--id {TRIAL_ID}"))
+    )
+}
+
+fn entry(title: &str, id: &str, arguments: &str) -> String {
+    format!(
+        "menuentry '{title}' --class debian $menuentry_id_option '{id}' {{\n\tinsmod ext2\n\t\
+         linux /boot/vmlinuz-{RELEASE} {arguments}\n\tinitrd /boot/initrd.img-{RELEASE}\n}}\n"
+    )
+}
+
+/// As Debian 12's `grub-mkconfig` makes it, without the parts that draw.
+fn menu(arguments: &str) -> String {
+    let words: Vec<&str> = ["root=UUID=6b2d4d3c", "ro", arguments, "quiet"]
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .collect();
+    let entry = entry("Debian GNU/Linux", ID, &words.join(" "));
+    format!(
+        r#"#
+# DO NOT EDIT THIS FILE
+#
+# It is automatically generated by grub-mkconfig using templates
+# from /etc/grub.d and settings from /etc/default/grub
+#
+if [ -s $prefix/grubenv ]; then
+  set have_grubenv=true
+  load_env
+fi
+if [ "${{next_entry}}" ] ; then
+   set default="${{next_entry}}"
+   set next_entry=
+   save_env next_entry
+   set boot_once=true
+else
+   set default="0"
+fi
+if [ x"${{feature_menuentry_id}}" = xy ]; then
+  menuentry_id_option="--id"
+else
+  menuentry_id_option=""
+fi
+export menuentry_id_option
+set timeout=5
+{entry}
+if [ -f  ${{config_directory}}/custom.cfg ]; then
+  source ${{config_directory}}/custom.cfg
+elif [ -z "${{config_directory}}" -a -f  $prefix/custom.cfg ]; then
+  source $prefix/custom.cfg
+fi
+"#
+    )
+}
