@@ -12,12 +12,14 @@ mod prove;
 use std::time::Duration;
 
 use kernmend_core::document::journal::{Destination, Event, FailedCheck, Outcome, Pass, Undo};
-use kernmend_core::document::plan::{Act, Plan, Running};
+use kernmend_core::document::plan::{Act, Plan, Running, Stage, Step};
 use kernmend_core::document::{Digest, Document};
 use kernmend_core::format::kernel::arguments;
 use kernmend_core::journal::{self, Next, Stuck};
 use kernmend_core::knowledge::KnowledgeBase;
+use kernmend_core::plan::check::{Problem, check};
 
+use self::prove::View;
 use crate::host::{Host, OpenRootError};
 use crate::machine::{Machine, MachineError, Reboot};
 use crate::store::{Store, StoreError};
@@ -98,6 +100,9 @@ pub enum ApplyError {
     /// There is nothing in it to be done.
     #[error("the plan has no steps")]
     Empty,
+    /// It breaks rules that a plan has to keep, whoever made it.
+    #[error("the plan breaks {} rules: {}", .0.len(), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Unsafe(Vec<Problem>),
     /// It is for another node.
     #[error("the plan is for the machine `{planned}`, and this is `{here}`")]
     OtherNode {
@@ -151,6 +156,10 @@ impl<M: Machine> Apply<'_, M> {
         }
         if body.steps.is_empty() {
             return Err(ApplyError::Empty);
+        }
+        let problems = check(body);
+        if !problems.is_empty() {
+            return Err(ApplyError::Unsafe(problems));
         }
         self.is_here(body)?;
         let is_under_way = Store::look(self.machine)?.is_some_and(|journal| {
@@ -331,11 +340,15 @@ impl<'a, M: Machine> Runner<'a, M> {
                 environment::act(self, step, block, variables)
             }
             (Pass::Act, Act::Menu { generator, menu, boots }) => {
-                menu::act(self, step, generator, menu, boots)
+                let view = View::of(self.plan.steps[step].stage);
+                menu::act(self, step, generator, menu, (boots, view))
             }
-            (Pass::Act, Act::Prove { boots, afterwards, files }) => self
-                .starts(step, pass, None)
-                .and_then(|()| prove::holds(self, boots, afterwards.as_ref(), files).map_err(Halt::Step)),
+            (Pass::Act, Act::Prove { boots, afterwards, files }) => {
+                self.starts(step, pass, None).and_then(|()| {
+                    let view = View::of(self.plan.steps[step].stage);
+                    prove::holds(self, view, boots, afterwards.as_ref(), files).map_err(Halt::Step)
+                })
+            }
             (Pass::Undo, _) => self.starts(step, pass, None).and_then(|()| match &act {
                 Act::File { path, .. } => file::undo(self, step, path),
                 Act::Environment { block, .. } => environment::undo(self, step, block),
@@ -377,8 +390,13 @@ impl<'a, M: Machine> Runner<'a, M> {
             return Ok(true);
         }
         for step in 0..self.plan.steps.len() {
-            let Act::Prove { boots, afterwards, files } = self.plan.steps[step].act.clone() else { continue };
-            if let Err(why) = prove::holds(self, &boots, afterwards.as_ref(), &files) {
+            let Step { stage, act } = self.plan.steps[step].clone();
+            let Act::Prove { boots, afterwards, files } = act else { continue };
+            // What is proven at the end doesn't hold yet.
+            if stage == Stage::Commit {
+                continue;
+            }
+            if let Err(why) = prove::holds(self, View::of(stage), &boots, afterwards.as_ref(), &files) {
                 self.log(Event::Failed { step, pass: Pass::Act, why })?;
                 return Ok(false);
             }

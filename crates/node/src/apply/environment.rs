@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use kernmend_core::boot::environment::{Environment, rewrite};
+use kernmend_core::boot::trial::TRIES;
 use kernmend_core::document::journal::{Pass, Undo};
 use kernmend_core::document::plan::{Act, Stage};
 
@@ -12,9 +13,6 @@ use crate::machine::Machine;
 
 /// A block has 1,024 bytes; one that somebody made larger is still one.
 const MAX_BLOCK: usize = 64 * 1024;
-
-/// The trial's counter: 1 until GRUB boots it.
-pub(super) const TRIES: &str = "kernmend_tries";
 
 type Variables = BTreeMap<String, Option<String>>;
 

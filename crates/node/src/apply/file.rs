@@ -1,8 +1,10 @@
 //! The step that writes, replaces or removes a file; and how a file gets into its place where a boot loader may read it,
 //! which menus need too.
 
+use std::collections::BTreeSet;
+
 use kernmend_core::document::Digest;
-use kernmend_core::document::journal::{Pass, Undo};
+use kernmend_core::document::journal::{Event, Pass, Undo};
 
 use super::{Halt, Runner};
 use crate::machine::{Machine, MachineError, Program};
@@ -65,11 +67,28 @@ pub(super) fn undo<M: Machine>(run: &mut Runner<'_, M>, step: usize, path: &str)
         None => None,
     };
     put(run.apply.machine, path, content.as_deref(), change.mode)?;
-    for directory in change.directories.iter().rev() {
-        run.apply.machine.remove_directory(directory)?;
-    }
+    remove_directories(run, path)?;
     reload(run, path);
     is_there(run, path, change.before.as_ref())
+}
+
+/// Removes the directories above a file that this plan made, whichever of its steps did, where they are empty.
+fn remove_directories<M: Machine>(run: &mut Runner<'_, M>, path: &str) -> Result<(), Halt> {
+    let made: BTreeSet<String> = run.events().iter().flat_map(made).cloned().collect();
+    let mut above = path;
+    while let Some((parent, _)) = above.rsplit_once('/').filter(|(parent, _)| made.contains(*parent)) {
+        run.apply.machine.remove_directory(parent)?;
+        above = parent;
+    }
+    Ok(())
+}
+
+/// The directories that were made for a file.
+fn made(event: &Event) -> &[String] {
+    match event {
+        Event::Started { undo: Some(Undo::File { directories, .. }), .. } => directories,
+        _ => &[],
+    }
 }
 
 /// What earlier tries of this step wrote down about the file.

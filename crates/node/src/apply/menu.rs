@@ -6,8 +6,8 @@ use kernmend_core::document::Digest;
 use kernmend_core::document::journal::Pass;
 use kernmend_core::document::plan::Expected;
 
+use super::prove::View;
 use super::{Halt, Runner, file, prove};
-use crate::collect::boot;
 use crate::machine::{Machine, Output, Program};
 use crate::store::MAX_KEPT;
 
@@ -22,7 +22,7 @@ pub(super) fn act<M: Machine>(
     step: usize,
     generator: &[String],
     menu: &str,
-    boots: &Expected,
+    (boots, view): (&Expected, View),
 ) -> Result<(), Halt> {
     let current = run.current(menu)?;
     let digest = current.as_ref().map(|(digest, _)| digest.clone());
@@ -37,7 +37,7 @@ pub(super) fn act<M: Machine>(
     };
     run.starts(step, Pass::Act, Some(change.undo(None)))?;
     let text = generate(run, generator, menu)?;
-    judge(run, menu, &text, boots).map_err(Halt::Step)?;
+    judge(run, menu, &text, view, boots).map_err(Halt::Step)?;
     let wanted = Digest::of(text.as_bytes());
     // What is put in place is known only now, and has to be known on the way back.
     run.starts(step, Pass::Act, Some(change.undo(Some(&wanted))))?;
@@ -76,9 +76,14 @@ fn generate<M: Machine>(run: &mut Runner<'_, M>, generator: &[String], menu: &st
 }
 
 /// Whether this text, in the place of the menu, boots what it should.
-fn judge<M: Machine>(run: &Runner<'_, M>, menu: &str, text: &str, boots: &Expected) -> Result<(), String> {
-    let host = prove::host(run)?;
-    let mut files = boot::collect(&host);
+fn judge<M: Machine>(
+    run: &Runner<'_, M>,
+    menu: &str,
+    text: &str,
+    view: View,
+    boots: &Expected,
+) -> Result<(), String> {
+    let mut files = view.files(run)?;
     match &mut files.configuration {
         Some((path, live)) if path == menu => text.clone_into(live),
         Some((path, _)) => return Err(format!("the boot loader reads `{path}` and not `{menu}`")),

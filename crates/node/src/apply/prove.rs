@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use kernmend_core::boot::choose::Choice;
 use kernmend_core::boot::environment::{Environment, rewrite};
 use kernmend_core::boot::reading::{Boot, BootFiles, of_files};
-use kernmend_core::document::plan::{Expected, Running};
+use kernmend_core::boot::trial::{ENTRY, GOOD, TRIES};
+use kernmend_core::boot::writable::Writable;
+use kernmend_core::document::Why;
+use kernmend_core::document::plan::{Expected, Running, Stage};
 
 use super::Runner;
-use super::environment::TRIES;
 use crate::collect::boot;
 use crate::host::Host;
 use crate::machine::Machine;
@@ -16,9 +18,43 @@ use crate::machine::Machine;
 /// GRUB's own entry for once, which it unsets when it takes it; the trial's counter is lowered instead.
 const ONE_SHOT: &str = "next_entry";
 
+/// In which light the live configuration is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// As it is.
+    Now,
+    /// As it will be without the trial's variables: when a trial was passed they still name the old kernel, and come down
+    /// once the new one is the default.
+    WithoutTrial,
+}
+
+impl View {
+    /// How a step of this stage looks at it.
+    pub(super) fn of(stage: Stage) -> Self {
+        match stage {
+            Stage::Commit => Self::WithoutTrial,
+            Stage::Prepare | Stage::Scaffold | Stage::Watch | Stage::Arrive => Self::Now,
+        }
+    }
+
+    /// The boot loader's files.
+    pub(super) fn files<M: Machine>(self, run: &Runner<'_, M>) -> Result<BootFiles, String> {
+        let mut files = boot::read(&host(run)?);
+        if self == Self::WithoutTrial
+            && let Some((path, block)) = files.environments.first_mut()
+            && Environment::parse(block).is_readable()
+        {
+            let changes = [GOOD, ENTRY, TRIES].map(|name| (name.to_owned(), None));
+            *block = rewrite(block, &changes.into()).map_err(|error| format!("`{path}`: {error}"))?;
+        }
+        Ok(files)
+    }
+}
+
 /// Whether what boots next is this, what boots after it is that, and these files are there.
 pub(super) fn holds<M: Machine>(
     run: &Runner<'_, M>,
+    view: View,
     next: &Expected,
     afterwards: Option<&Expected>,
     files: &[String],
@@ -30,14 +66,13 @@ pub(super) fn holds<M: Machine>(
             None => return Err(format!("there is no `{path}`")),
         }
     }
-    let read = boot::collect(&host(run)?);
-    boots(&of_files(&read), next).map_err(|why| format!("next {why}"))?;
+    let read = view.files(run)?;
+    let boot = of_files(&read);
+    if afterwards.is_some() {
+        is_writable(boot.writable.as_ref())?;
+    }
+    boots(&boot, next).map_err(|why| format!("next {why}"))?;
     if let Some(expected) = afterwards {
-        if let Some(by) = &read.unwritable {
-            return Err(format!(
-                "GRUB can't write its environment block on `{by}`: what is for once would stay"
-            ));
-        }
         boots(&of_files(&spent(read)?), expected).map_err(|why| format!("after that {why}"))?;
     }
     Ok(())
@@ -66,6 +101,20 @@ pub(super) fn boots(boot: &Boot, expected: &Expected) -> Result<(), String> {
         "`{title}` boots {}, and it should be {release} with `{present}` and without `{absent}`",
         super::line(&boots)
     ))
+}
+
+/// Whether GRUB can write down that it has taken what was for once; what isn't known to work is no ground to stand on.
+fn is_writable(writable: Option<&Writable>) -> Result<(), String> {
+    match writable {
+        Some(Writable::Yes) => Ok(()),
+        Some(Writable::No { obstacle, by }) => Err(format!(
+            "GRUB can't write its environment block ({obstacle:?}, `{by}`): what is for once would stay"
+        )),
+        Some(Writable::Unknown { why: Why { path, detail, .. } }) => {
+            Err(format!("whether GRUB can write its environment block can't be told: `{path}` {detail}"))
+        }
+        None => Err("there is no environment block: nothing is for once".to_owned()),
+    }
 }
 
 /// The files as the boot loader leaves them behind.

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use kernmend_core::document::journal::{Destination, Event, Journal, Outcome, Pass};
-use kernmend_core::document::plan::{Act, Check, Plan, Refusal, Remark};
+use kernmend_core::document::plan::{Act, Check, Plan, Refusal, Remark, Stage};
 use kernmend_core::document::{Digest, Document};
 use kernmend_core::journal::Stuck;
 use kernmend_node::apply::{ApplyError, Ending};
@@ -12,7 +12,7 @@ use kernmend_node::store::{Store, StoreError};
 
 use super::mortal::Mortal;
 use super::node::{self, Fate, NEW};
-use super::plan::{CUSTOM, MENU, SETTINGS, expected, plan};
+use super::plan::{CUSTOM, EMERGENCY, MENU, PREPARED, SETTINGS, expected, plan};
 
 pub(crate) fn events(mortal: &Mortal) -> Vec<Event> {
     Store::look(mortal).unwrap().unwrap().events().cloned().collect()
@@ -37,8 +37,10 @@ fn a_good_trial_is_committed_and_taken_back_when_asked() {
     let holds = |text: &str| Some(Digest::of(text.as_bytes()));
     expected.get_mut("etc/default/grub").unwrap().1 = holds(&node::settings(NEW));
     expected.get_mut("boot/grub/grub.cfg").unwrap().1 = holds(&mortal.node.generated());
-    expected.insert("etc/modules-load.d".to_owned(), (0o40755, None));
-    expected.insert("etc/modules-load.d/kernmend.conf".to_owned(), (0o100_644, holds("softdog\n")));
+    for directory in ["etc/systemd", "etc/systemd/system", "etc/systemd/system/emergency.target.d"] {
+        expected.insert(directory.to_owned(), (0o40755, None));
+    }
+    expected.insert(PREPARED.trim_start_matches('/').to_owned(), (0o100_644, holds(EMERGENCY)));
     assert_eq!(mortal.node.tree(), expected);
     // The boots after it are what was committed, without the mark.
     mortal.node.boot();
@@ -128,13 +130,20 @@ fn nothing_is_touched_by_a_plan_that_may_not_start() {
     check(refuse, "the plan has 1 refusals");
     check(|plan| plan.steps.clear(), "the plan has no steps");
     check(
+        |plan| plan.steps[6].stage = Stage::Prepare,
+        "the plan breaks 1 rules: step 6 touches `/etc/default/grub`, which decides what boots by default, before the trial \
+         was passed",
+    );
+    check(
         |plan| plan.node.machine_id = "4567".to_owned(),
         "the plan is for the machine `4567`, and this is `0123`",
     );
     let line = "BOOT_IMAGE=/boot/vmlinuz-6.1.0-18-amd64 root=UUID=6b2d4d3c ro quiet";
     check(
-        |plan| plan.node.running.release = "5.10".to_owned(),
-        &format!("the plan was made while `5.10 {line}` ran, and now `6.1.0-18-amd64 {line}` runs"),
+        |plan| plan.node.running.arguments.push("x".to_owned()),
+        &format!(
+            "the plan was made while `6.1.0-18-amd64 {line} x` ran, and now `6.1.0-18-amd64 {line}` runs"
+        ),
     );
     assert!(matches!(mortal.resume(), Err(ApplyError::NothingUnderWay)));
     assert_eq!(mortal.node.tree(), before);
@@ -219,7 +228,8 @@ fn a_boot_that_cant_be_for_once_is_not_tried() {
     let (before, plan) = (mortal.node.tree(), plan(&mortal.node));
     mortal.node.write("/proc/mounts", "/dev/mapper/vg-root / ext4 rw 0 0\n");
     assert_eq!(mortal.drive(&plan), Ending::Over(Outcome::Undone));
-    let why = "GRUB can't write its environment block on `/dev/mapper/vg-root`: what is for once would stay";
+    let why =
+        "GRUB can't write its environment block (Device, `/dev/mapper/vg-root`): what is for once would stay";
     assert_eq!((mortal.node.tree(), failure(&mortal)), (before, (4, why.to_owned())));
 }
 

@@ -47,6 +47,7 @@ pub(crate) struct Mortal {
 }
 
 /// What a process is to do.
+#[derive(Clone, Copy)]
 enum Task<'p> {
     Start(&'p Document<Plan>),
     Resume,

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kernmend_core::boot::environment::{Environment, rewrite};
+use kernmend_core::boot::trial::SCRIPT;
 use kernmend_core::document::Digest;
 
 pub(crate) const RELEASE: &str = "6.1.0-18-amd64";
@@ -15,19 +16,6 @@ pub(crate) const NEW: &str = "cgroup.memory=nokmem";
 pub(crate) const MARK: &str = "kernmend.trial=0123456789ab";
 pub(crate) const ID: &str = "gnulinux-simple-6b2d4d3c";
 pub(crate) const TRIAL_ID: &str = "kernmend-trial";
-
-/// The trial's script, as it stands in `custom.cfg` before the trial's own entry.
-const SCRIPT: &str = r#"
-if [ -s "${config_directory}/grubenv" ]; then set kernmend_block="${config_directory}/grubenv"; else set kernmend_block="${prefix}/grubenv"; fi
-load_env -f "${kernmend_block}" kernmend_good kernmend_entry kernmend_tries
-if [ -n "${kernmend_good}" -a "${boot_once}" != "true" ]; then
-  set default="${kernmend_good}"
-  if [ "${kernmend_tries}" = "1" -a -n "${kernmend_entry}" ]; then
-    set kernmend_tries=0
-    if save_env -f "${kernmend_block}" kernmend_tries; then set default="${kernmend_entry}"; fi
-  fi
-fi
-"#;
 
 /// What befalls the trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +58,11 @@ impl Node {
         node.write("/etc/default/grub", settings(""));
         node.write(&format!("/boot/vmlinuz-{RELEASE}"), "kernel");
         node.write(&format!("/boot/initrd.img-{RELEASE}"), "initramfs");
+        // A partition of a plain disk, which GRUB can write to.
+        let disk = "devices/pci0000:00/ata1/host0/block/sda/sda1";
+        node.write(&format!("/sys/{disk}/partition"), "1\n");
+        fs::create_dir_all(node.at("/sys/class/block")).unwrap();
+        symlink(format!("../../{disk}"), node.at("/sys/class/block/sda1")).unwrap();
         node.write("/proc/mounts", "/dev/sda1 / ext4 rw 0 0\n");
         let head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
         node.write(
@@ -184,7 +177,9 @@ impl Node {
         let mut entries = Vec::new();
         for line in text.lines().map(str::trim) {
             if line.starts_with("menuentry ") {
-                entries.push((line.split('\'').nth(3).unwrap().to_owned(), None));
+                let words = line.split_ascii_whitespace().skip_while(|word| !word.contains("id"));
+                let id = words.clone().nth(1).unwrap().trim_matches('\'');
+                entries.push((id.to_owned(), None));
             } else if let Some(rest) = line.strip_prefix("linux ") {
                 entries.last_mut().unwrap().1 = rest.split_once(' ');
             }
@@ -205,7 +200,12 @@ pub(crate) fn settings(arguments: &str) -> String {
 /// The trial's `custom.cfg`.
 pub(crate) fn custom() -> String {
     let arguments = format!("root=UUID=6b2d4d3c ro {NEW} quiet panic=10 {MARK}");
-    format!("{}{SCRIPT}", entry("kernmend trial", TRIAL_ID, &arguments))
+    let entry = entry("kernmend trial", TRIAL_ID, &arguments);
+    // Where it stands the variable for the option may not be there any more.
+    format!(
+        "{}{SCRIPT}",
+        entry.replace(&format!("$menuentry_id_option '{TRIAL_ID}'"), &format!("--id {TRIAL_ID}"))
+    )
 }
 
 fn entry(title: &str, id: &str, arguments: &str) -> String {

@@ -12,7 +12,9 @@ pub(crate) const CUSTOM: &str = "/boot/grub/custom.cfg";
 pub(crate) const MENU: &str = "/boot/grub/grub.cfg";
 pub(crate) const SETTINGS: &str = "/etc/default/grub";
 pub(crate) const WATCH: &str = "/etc/systemd/system/multi-user.target.d/kernmend.conf";
-pub(crate) const PREPARED: &str = "/etc/modules-load.d/kernmend.conf";
+pub(crate) const PREPARED: &str = "/etc/systemd/system/emergency.target.d/kernmend.conf";
+
+pub(crate) const EMERGENCY: &str = "[Unit]\nFailureAction=reboot-force\n";
 
 pub(crate) fn expected(present: &[&str], absent: &[&str]) -> Expected {
     let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect();
@@ -36,7 +38,7 @@ pub(crate) fn plan(node: &Node) -> Document<Plan> {
     let (new, old) = (expected(&[NEW], &[]), expected(&[], &[NEW, MARK]));
     let step = |stage, act| Step { stage, act };
     let steps = vec![
-        step(Stage::Prepare, file(PREPARED, None, Some("softdog\n".to_owned()))),
+        step(Stage::Prepare, file(PREPARED, None, Some(EMERGENCY.to_owned()))),
         step(Stage::Watch, file(WATCH, None, Some("[Unit]\nWants=kernmend.service\n".to_owned()))),
         step(Stage::Scaffold, file(CUSTOM, None, Some(node::custom()))),
         step(
@@ -50,7 +52,7 @@ pub(crate) fn plan(node: &Node) -> Document<Plan> {
         step(
             Stage::Scaffold,
             Act::Prove {
-                boots: expected(&[NEW, MARK], &[]),
+                boots: new.clone(),
                 afterwards: Some(old.clone()),
                 files: vec![format!("/boot/vmlinuz-{RELEASE}"), format!("/boot/initrd.img-{RELEASE}")],
             },
@@ -60,7 +62,7 @@ pub(crate) fn plan(node: &Node) -> Document<Plan> {
         step(
             Stage::Commit,
             Act::Menu {
-                generator: vec!["grub-mkconfig".to_owned()],
+                generator: vec!["/usr/sbin/grub-mkconfig".to_owned()],
                 menu: MENU.to_owned(),
                 boots: new.clone(),
             },
