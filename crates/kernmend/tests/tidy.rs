@@ -31,11 +31,12 @@ const ARROWS: [(&str, &[&str]); 5] = [
     ("xtask", &[]),
 ];
 
-/// Where what isn't a test may change files: the one way to change a machine, and the file that `collect -o` names.
+/// Where what isn't a test may change files: the one way to change a machine, and files that `-o` names.
 /// What builds the program writes beside what it builds.
-const WRITERS: [&str; 4] = [
+const WRITERS: [&str; 5] = [
     "crates/node/src/machine/",
     "crates/kernmend/src/command/collect.rs",
+    "crates/kernmend/src/command/plan.rs",
     "crates/kernmend/build.rs",
     "crates/core/build.rs",
 ];

@@ -10,12 +10,13 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
     ("e2fsprogs", "a disk that GRUB in user space can write to"),
     ("grub-emu", "GRUB in user space: the truth about what boots next"),
     ("runc", "a real runtime on the live machine: it ignores kernel memory accounting"),
     ("crun", "a real runtime on the live machine that is not built from libcontainer"),
+    ("xfsprogs", "a disk whose file system keeps its journal to itself for long"),
     ("sosreport", "a real sosreport of this machine, as support asks for it"),
 ];
 
