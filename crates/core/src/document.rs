@@ -5,8 +5,10 @@
 
 pub mod journal;
 pub mod kernels;
+pub mod news;
 pub mod plan;
 pub mod report;
+pub mod signals;
 pub mod snapshot;
 
 use std::fmt::{self, Write as _};
@@ -109,6 +111,13 @@ impl<B: Body> Document<B> {
     pub fn to_json(&self) -> String {
         let json =
             serde_json::to_string_pretty(self).expect("documents hold only strings as keys, and no floats");
+        escape_invisible(&json)
+    }
+
+    /// The JSON as one line, for documents that follow each other in a stream.
+    #[must_use]
+    pub fn to_json_line(&self) -> String {
+        let json = serde_json::to_string(self).expect("documents hold only strings as keys, and no floats");
         escape_invisible(&json)
     }
 

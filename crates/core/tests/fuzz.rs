@@ -6,19 +6,28 @@ mod mutate;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kernmend_core::boot;
+use kernmend_core::boot::bls::BlsEntry;
+use kernmend_core::boot::environment::Environment;
+use kernmend_core::boot::reading::Boot;
 use kernmend_core::condition::Condition;
 use kernmend_core::diagnose::diagnose;
+use kernmend_core::document::kernels::Kernels;
+use kernmend_core::document::news::News;
 use kernmend_core::document::report::Report;
+use kernmend_core::document::signals::Signals;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Digest, Document};
-use kernmend_core::format::{cgroup, distribution, kernel};
+use kernmend_core::format::{cgroup, distribution, kernel, nodes};
+use kernmend_core::kernel::kernels;
 use kernmend_core::knowledge::KnowledgeBase;
+use kernmend_core::knowledge::expression::Expression;
 use kernmend_core::knowledge::signal::SignalSet;
 use kernmend_core::knowledge::stream::Streams;
 use kernmend_core::knowledge::template::Template;
 use kernmend_core::program::{BuildInfo, Component, parse_version_output, version_of};
 use kernmend_core::scan::{Clock, Scanner};
-use kernmend_core::slab::SlabCount;
+use kernmend_core::slab::{SlabCount, memcg_cache};
 use kernmend_core::version::{Order, compare};
 use mutate::mutated;
 use proptest::prelude::*;
@@ -208,6 +217,8 @@ proptest! {
         let text = text(&bytes);
         let _ = (distribution::os_release(&text), distribution::release_file(&text));
         let _ = (distribution::hostnamectl(&text), cgroup::mode(&cgroup::mounts(&text)), cgroup::controllers(&text));
+        let _ = (kernel::checked_options(&text), kernel::build(&text), cgroup::unescape(&text));
+        let _ = (distribution::called(&text), memcg_cache(&text));
         let _ = (kernel::arguments(&text), kernel::build_options(&text).count(), kernel::memory_totals(&text));
     }
 
@@ -218,6 +229,64 @@ proptest! {
         count.live("abc", None);
         let found = count.finish(3);
         prop_assert!(found.dead_ids.at_most.is_none_or(|most| most >= found.dead_ids.at_least));
+    }
+
+    #[test]
+    fn boot_files(bytes in mutated(seeds(&[
+        "set default=\"${saved_entry}\"\nif [ \"x\" = x ]; then\n load_env\nfi\nmenuentry 'A, with Linux 5.10.0-8-amd64' --id a {\n linux /vmlinuz-5.10.0-8-amd64 root=/dev/sda1 ro\n initrd /i\n}\nsubmenu 'more' {\n menuentry b { linux /vmlinuz-4.19.0-6 ro; }\n}\nblscfg\n",
+        "default=0\ntimeout=5\ntitle CentOS (2.6.32-754.el6.x86_64)\n\troot (hd0,0)\n\tkernel /vmlinuz-2.6.32-754.el6.x86_64 ro\n",
+        "title A\nversion 4.18.0-80.el8.x86_64\nlinux /vmlinuz-4.18.0-80.el8.x86_64\noptions $kernelopts\nid x\n",
+        "index=0\nkernel=/boot/vmlinuz-3.10.0-514.el7.x86_64\nargs=\"ro quiet\"\nroot=/dev/sda1\ntitle=A\n",
+        "# GRUB Environment Block\nsaved_entry=a>b\nboot_success=0\n######",
+        "GRUB_DEFAULT=saved\nGRUB_CMDLINE_LINUX=\"crashkernel=auto quiet\"\nexport GRUB_TIMEOUT=5\n",
+    ]))) {
+        if let Some(boot) = boot::reading::of_text("file", &bytes) {
+            let document = Document::new(boot, None);
+            prop_assert_eq!(&Document::<Boot>::from_json(&document.to_json()).unwrap(), &document);
+        }
+        let text = text(&bytes);
+        let _ = (boot::legacy::parse("f", &text), boot::grubby::parse("f", &text), BlsEntry::parse("f", &text));
+        let _ = (Environment::parse(&bytes), Environment::of_listing(&text));
+        boot::default::Defaults::default().source("f", &text);
+    }
+
+    #[test]
+    fn lists_of_nodes(bytes in mutated(seeds(&[
+        "NAME  STATUS  ROLES  AGE  VERSION  INTERNAL-IP  OS-IMAGE  KERNEL-VERSION  CONTAINER-RUNTIME\na  Ready  <none>  9d  v1.15.3  192.0.2.1  CentOS Linux 7 (Core)  3.10.0-693.el7.x86_64  docker://18.9.0\n",
+        "Name:               a\nSystem Info:\n Kernel Version:             5.4.0-42-generic\n OS Image:                   Ubuntu 18.04.4 LTS\n Container Runtime Version:  containerd://1.3.3\n",
+        "{\"items\":[{\"metadata\":{\"name\":\"a\"},\"status\":{\"nodeInfo\":{\"kernelVersion\":\"4.14.186-146.268.amzn2.x86_64\",\"osImage\":\"Amazon Linux 2\"}}}]}",
+        "Linux a 3.10.0-1160.el7.x86_64 #1 SMP Mon Oct 19 16:18:59 UTC 2020 x86_64 GNU/Linux\n",
+    ]))) {
+        let found = nodes::read(&nodes::decode(&bytes));
+        let document = kernels([&found], knowledge());
+        prop_assert_eq!(&Document::<Kernels>::from_json(&document.to_json()).unwrap(), &document);
+    }
+
+    #[test]
+    fn documents_of_one_line(bytes in mutated(seeds(&[
+        "{\"schema\":\"kernmend/news/1\",\"tool\":\"0\",\"log\":\"-\",\"lines\":2,\"new\":1,\"run\":{\"signal\":\"a\",\"fields\":{\"b\":\"c\"},\"count\":2,\"first\":{\"uptime_ms\":1},\"sample\":\"d\"}}",
+        "{\"schema\":\"kernmend/signals/1\",\"tool\":\"0\",\"knowledge\":\"2026-11-24\",\"signals\":[{\"name\":\"a\",\"about\":\"b\",\"printed_by\":\"c\",\"patterns\":[\"d\"]}]}",
+    ]))) {
+        let text = text(&bytes);
+        if let Ok(news) = Document::<News>::from_json(&text) {
+            let line = news.to_json_line();
+            prop_assert!(!line.contains('\n'));
+            prop_assert_eq!(Document::<News>::from_json(&line).unwrap(), news);
+        }
+        if let Ok(signals) = Document::<Signals>::from_json(&text) {
+            prop_assert_eq!(Document::<Signals>::from_json(&signals.to_json()).unwrap(), signals);
+        }
+    }
+
+    /// What is read of an expression compiles, for us and for others.
+    #[test]
+    fn expressions(bytes in mutated(seeds(&[
+        "unregister_netdevice: waiting for (?P<device>[^\\s<>%]{1,64}) to become free\\. Usage count = (?P<count>-?[0-9]{1,20})",
+        "(?:mkdir|making) (?<path>/[^\\s’”]+): (?:设备上没有空间|[Nn]o space)(?:, 0[0-7]+\\))?",
+    ]))) {
+        if let Ok((expression, _)) = Expression::parse(&text(&bytes)) {
+            let _ = (expression.compiled(), expression.portable());
+        }
     }
 
     #[test]

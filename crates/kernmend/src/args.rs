@@ -26,12 +26,25 @@ pub(crate) enum Asked {
     Check(Check),
     Collect(Collect),
     Scan(Scan),
+    Signals(Signals),
     Kernel(Kernel),
     /// What a worker process does: answer questions about this root, or the machine.
     Answer(Option<PathBuf>),
     Explain(Option<String>),
     Boot(Boot),
     Plan(Plan),
+    Apply(Apply),
+    /// Whether reboots are left to a person.
+    Rollback(bool),
+    Status {
+        follow: bool,
+        json: bool,
+    },
+    Install,
+    /// What systemd starts: go on after a reboot, or end a trial that was not passed in time.
+    BootCheck {
+        fall_back: bool,
+    },
     Schema(String),
 }
 
@@ -60,7 +73,18 @@ pub(crate) struct Collect {
 pub(crate) struct Scan {
     /// The logs in the order of their lines; `-` is standard input.
     pub(crate) files: Vec<PathBuf>,
+    /// Whether to go on when their ends are reached.
+    pub(crate) follow: bool,
     pub(crate) output: Output,
+}
+
+/// What `signals` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signals {
+    Text,
+    Json,
+    /// Regular expressions, one a line.
+    Patterns,
 }
 
 /// The arguments of `kernel`.
@@ -89,6 +113,16 @@ pub(crate) struct Plan {
     pub(crate) wish: Wish,
     pub(crate) json: bool,
     pub(crate) write: Option<PathBuf>,
+}
+
+/// The arguments of `apply`.
+#[derive(Debug)]
+pub(crate) struct Apply {
+    /// The plan; without one, an unfinished one goes on.
+    pub(crate) plan: Option<PathBuf>,
+    pub(crate) approve: Option<String>,
+    pub(crate) no_reboot: bool,
+    pub(crate) foreground: bool,
 }
 
 /// What `boot` reads.
@@ -175,7 +209,18 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .num_args(1..)
                 .value_parser(path()),
         )
+        .arg(text("follow", messages.option_follow_logs()).short('f').action(ArgAction::SetTrue))
         .arg(output());
+    let signals = Command::new("signals")
+        .about(messages.about_signals())
+        .arg(text("patterns", messages.option_patterns()).action(ArgAction::SetTrue))
+        .arg(
+            text("output", messages.option_output_signals())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text")
+                .conflicts_with("patterns"),
+        );
     let kernel = Command::new("kernel")
         .about(messages.about_kernel())
         .after_help(messages.exit_codes_kernel())
@@ -254,12 +299,36 @@ pub(crate) fn command(messages: Messages) -> Command {
                     .value_parser(value_parser!(u64).range(1..=60)),
             )
             .arg(seconds("hung-task", messages.option_hung_task(), patience.hung_task));
+    let no_reboot = || flag("no-reboot", messages.option_no_reboot());
+    let apply = Command::new("apply")
+        .about(messages.about_apply())
+        .after_help(messages.exit_codes_apply())
+        .arg(Arg::new("plan").value_name("PLAN").help(messages.argument_plan()).value_parser(path()))
+        .arg(text("approve", messages.option_approve()).value_name("DIGEST").requires("plan"))
+        .arg(no_reboot())
+        .arg(flag("foreground", messages.option_foreground()));
+    let rollback = Command::new("rollback")
+        .about(messages.about_rollback())
+        .after_help(messages.exit_codes_apply())
+        .arg(no_reboot());
+    let status = Command::new("status")
+        .about(messages.about_status())
+        .after_help(messages.exit_codes_apply())
+        .arg(flag("follow", messages.option_follow()))
+        .arg(
+            text("output", messages.option_output_boot())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text"),
+        );
+    let install = Command::new("install").about(messages.about_install());
+    let boot_check = Command::new("boot-check").hide(true).arg(flag("fall-back", messages.about_apply()));
     let schema = Command::new("schema").about(messages.about_schema()).arg(
         Arg::new("name")
             .value_name("NAME")
             .help(messages.argument_schema())
             .required(true)
-            .value_parser(choice(&["boot", "report", "snapshot", "kernels"])),
+            .value_parser(choice(&["boot", "report", "snapshot", "kernels", "news", "signals"])),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
     Command::new("kernmend")
@@ -279,7 +348,11 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .value_parser(path())
                 .global(true),
         )
-        .subcommands([check, collect, scan, kernel, boot, plan, explain, schema, answer])
+        .subcommands([
+            check, collect, scan, signals, kernel, boot, plan, apply, status, rollback, install, explain,
+            schema,
+        ])
+        .subcommands([answer, boot_check])
 }
 
 impl Arguments {
@@ -320,7 +393,13 @@ impl Arguments {
             }),
             "scan" => Asked::Scan(Scan {
                 files: given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect(),
+                follow: given.get_flag("follow"),
                 output: output(),
+            }),
+            "signals" => Asked::Signals(match (given.get_flag("patterns"), word("output").as_deref()) {
+                (true, _) => Signals::Patterns,
+                (false, Some("json")) => Signals::Json,
+                (false, _) => Signals::Text,
             }),
             "kernel" => Asked::Kernel(Kernel {
                 inputs: given.get_many::<OsString>("inputs").unwrap_or_default().cloned().collect(),
@@ -344,6 +423,19 @@ impl Arguments {
                 json: word("output").as_deref() == Some("json"),
                 write: path("write"),
             }),
+            "apply" => Asked::Apply(Apply {
+                plan: path("plan"),
+                approve: word("approve"),
+                no_reboot: given.get_flag("no-reboot"),
+                foreground: given.get_flag("foreground"),
+            }),
+            "rollback" => Asked::Rollback(given.get_flag("no-reboot")),
+            "status" => Asked::Status {
+                follow: given.get_flag("follow"),
+                json: word("output").as_deref() == Some("json"),
+            },
+            "install" => Asked::Install,
+            "boot-check" => Asked::BootCheck { fall_back: given.get_flag("fall-back") },
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };
         Self { knowledge: path("knowledge"), for_problem_detector, command }

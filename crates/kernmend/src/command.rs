@@ -1,6 +1,7 @@
 //! The commands, one a file: each calls what does the work and hands the result to `render`.
 
 mod answer;
+mod apply;
 mod boot;
 mod check;
 mod collect;
@@ -9,6 +10,7 @@ mod kernel;
 mod plan;
 mod scan;
 mod schema;
+mod signals;
 mod source;
 
 use std::collections::BTreeMap;
@@ -34,12 +36,18 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Check(check) => check::run(check, &knowledge()?, dir, messages),
         Asked::Collect(collect) => collect::run(collect, &knowledge()?, dir, messages),
         Asked::Scan(scan) => scan::run(scan, &knowledge()?, messages),
+        Asked::Signals(signals) => signals::run(*signals, &knowledge()?, messages),
         Asked::Kernel(kernel) => kernel::run(kernel, &knowledge()?, messages),
         // Most of its questions need none, and on a node that is short of everything it takes as long as they do.
         Asked::Answer(root) => answer::run(root.as_deref(), knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge()?, messages),
         Asked::Boot(boot) => boot::run(boot, &knowledge()?, dir, messages),
         Asked::Plan(plan) => plan::run(plan, &knowledge()?, dir, messages),
+        Asked::Apply(asked) => apply::run(asked, &knowledge()?, dir, messages),
+        Asked::Rollback(no_reboot) => apply::roll_back(&knowledge()?, dir, *no_reboot, messages),
+        Asked::Status { follow, json } => apply::status(*follow, *json, messages),
+        Asked::Install => apply::install(messages),
+        Asked::BootCheck { fall_back } => apply::boot_check(*fall_back, &knowledge()?, dir, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }

@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Input,
     /// Ours.
     Internal,
+    /// Nobody's: the preflight says no.
+    Refused,
 }
 
 /// A run that ended without an answer.
@@ -29,6 +31,11 @@ impl Failure {
     /// Input that can't be used.
     pub(crate) fn input(message: impl Into<String>) -> Self {
         Self { kind: Kind::Input, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// A plan that may not start.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Refused, ..Self::input(message) }
     }
 
     /// Something that is ours to mend.
@@ -71,6 +78,7 @@ impl Failure {
         ExitCode::from(match self.kind {
             Kind::Input => 3,
             Kind::Internal => 4,
+            Kind::Refused => 5,
         })
     }
 }

@@ -5,6 +5,8 @@ mod boot;
 mod kernel;
 mod plan;
 mod scan;
+mod signals;
+mod status;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +22,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 pub(crate) use self::boot::boot;
 pub(crate) use self::kernel::kernels;
 pub(crate) use self::plan::plan;
-pub(crate) use self::scan::{is_candidate, scan};
+pub(crate) use self::scan::{is_candidate, news, scan};
+pub(crate) use self::signals::signals;
+pub(crate) use self::status::{checks, event, outcome, short, status, stuck};
 use crate::message::Messages;
 
 const DIM: Style = Style::new().dimmed();
@@ -185,9 +189,16 @@ impl<'a> Page<'a> {
         text
     }
 
-    /// A finding where everything is missing but what it shows.
-    fn finding_without_gaps(&self, finding: &Finding) -> String {
-        self.evidence(finding) + &self.next(finding)
+    /// A finding where everything is missing but what it shows: what would tell it, and how bad it could be.
+    fn candidate(&self, finding: &Finding) -> String {
+        let mut text = self.evidence(finding);
+        let worst = finding.undecided.iter().map(|undecided| undecided.could_be).max();
+        if let Some(worst) = worst.filter(|worst| *worst > finding.verdict) {
+            let verdict = self.messages.verdict(worst).to_lowercase();
+            let sentence = self.messages.what_tells_of_candidate(verdict);
+            text.push_str(&self.line(self.messages.label_tells(), &sentence, &[]));
+        }
+        text + &self.next(finding)
     }
 
     fn next(&self, finding: &Finding) -> String {

@@ -1,17 +1,21 @@
 //! What the tests need that take root or a real machine: real control groups, root trees to point kernmend at,
-//! processes that are measured, packages of a distribution. Nothing of the product uses it, and it doesn't run in a plain `cargo test`:
-//! `cargo xtask test` runs it, and tells it where the program under test is.
+//! processes that are measured, packages of a distribution, virtual machines. Nothing of the product uses it, and it
+//! doesn't run in a plain `cargo test`: `cargo xtask test` runs it, and tells it where the program under test is.
 
+mod cache;
 pub mod cgroup_farm;
+mod command;
 pub mod debian;
 pub mod gaps;
 pub mod grub_emu;
 pub mod hung;
 pub mod kernmend;
+pub mod log;
 pub mod measure;
 pub mod node_root;
 pub mod sweep;
 pub mod table;
+pub mod vm;
 
 use std::io;
 use std::path::PathBuf;
@@ -36,6 +40,14 @@ pub enum LabError {
         command: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// A process ended with an error.
+    #[error("`{command}` failed: {said}")]
+    Failed {
+        /// The command.
+        command: String,
+        /// The end of what it said.
+        said: String,
     },
     /// This machine lacks something.
     #[error("this machine has {missing}; {mend}")]

@@ -7,8 +7,9 @@
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{ChildStdin, Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::LabError;
@@ -43,10 +44,31 @@ impl Usage {
 
 /// Runs a command to its end, with its output captured. Only its program, arguments, directory and environment count.
 pub fn run(command: &Command) -> Result<(Output, Usage), LabError> {
+    measured(command, Stdio::null(), None)
+}
+
+/// Runs a command to its end with these bytes on its standard input, a pipe that takes them as fast as it reads.
+pub fn fed(command: &Command, bytes: Vec<u8>) -> Result<(Output, Usage), LabError> {
+    measured(command, Stdio::piped(), Some(Box::new(move |pipe: &mut ChildStdin| pipe.write_all(&bytes))))
+}
+
+/// As [`fed`], by a function that writes as it likes.
+pub fn fed_by(
+    command: &Command,
+    feed: impl FnOnce(&mut ChildStdin) -> io::Result<()> + Send + 'static,
+) -> Result<(Output, Usage), LabError> {
+    measured(command, Stdio::piped(), Some(Box::new(feed)))
+}
+
+/// What writes to a standard input.
+type Feed = Box<dyn FnOnce(&mut ChildStdin) -> io::Result<()> + Send>;
+
+fn measured(command: &Command, stdin: Stdio, feed: Option<Feed>) -> Result<(Output, Usage), LabError> {
     let answer =
         tempfile::NamedTempFile::new().map_err(LabError::file("making a file in", env::temp_dir()))?;
     let mut measured = Command::new(measurer()?);
-    measured.arg(answer.path()).arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    measured.arg(answer.path()).arg(command.get_program()).args(command.get_args());
+    measured.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => measured.env(name, value),
@@ -56,8 +78,16 @@ pub fn run(command: &Command) -> Result<(Output, Usage), LabError> {
     if let Some(directory) = command.get_current_dir() {
         measured.current_dir(directory);
     }
-    let output =
-        measured.output().map_err(|source| LabError::Process { command: format!("{measured:?}"), source })?;
+    let shown = format!("{measured:?}");
+    let failed = move |source| LabError::Process { command: shown.clone(), source };
+    let mut child = measured.spawn().map_err(&failed)?;
+    let feeding = feed.zip(child.stdin.take());
+    let feeding = feeding.map(|(feed, mut pipe)| std::thread::spawn(move || feed(&mut pipe)));
+    let output = child.wait_with_output().map_err(&failed)?;
+    if let Some(feeding) = feeding {
+        let fed = feeding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        fed.map_err(&failed)?;
+    }
     let line = fs::read_to_string(answer.path()).map_err(LabError::file("reading", answer.path()))?;
     let usage = Usage::parse(&line)
         .ok_or_else(|| LabError::Measurement(format!("{line}{}", String::from_utf8_lossy(&output.stderr))))?;

@@ -5,7 +5,7 @@ pub mod engine;
 pub mod folder;
 pub mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -51,13 +51,16 @@ pub struct Result {
     wrong: Vec<(Row, String)>,
     /// What the engine doesn't read, and the rows that ask for it.
     unread: BTreeMap<String, Vec<Row>>,
+    /// Known signals that no row expects: only their own vectors hold them.
+    unexpected: BTreeSet<String>,
 }
 
 /// Judges every row of the tables in `folder`.
 pub fn run(folder: &Path) -> std::result::Result<Result, LabError> {
     let folder = Folder::read(folder)?;
     let engine = Engine::new(&folder.path);
-    let mut result = Result::default();
+    let mut result =
+        Result { unexpected: engine.signals().map(str::to_owned).collect(), ..Result::default() };
     // The rows of a file follow each other.
     for rows in folder.rows.chunk_by(|a, b| (&a.subject, &a.format) == (&b.subject, &b.format)) {
         let reading = engine.read(&rows[0].format, &rows[0].subject)?;
@@ -70,6 +73,9 @@ pub fn run(folder: &Path) -> std::result::Result<Result, LabError> {
 
 impl Result {
     fn add(&mut self, row: &Row, outcome: Outcome) {
+        if row.key == "signal" {
+            self.unexpected.remove(row.value.split(' ').next().unwrap_or_default());
+        }
         let tally = self.keys.entry(row.key.clone()).or_default();
         tally.rows += 1;
         match outcome {
@@ -98,6 +104,10 @@ impl fmt::Display for Result {
         for (key, Tally { hold, rows }) in &self.keys {
             writeln!(f, "key {key}: {hold} of {rows}")?;
         }
+        if !self.unexpected.is_empty() {
+            let names: Vec<&str> = self.unexpected.iter().map(String::as_str).collect();
+            writeln!(f, "signals that no row expects: {}", names.join(", "))?;
+        }
         let hold: u64 = self.keys.values().map(|tally| tally.hold).sum();
         let rows: u64 = self.keys.values().map(|tally| tally.rows).sum();
         let shares: f64 = self.keys.values().map(|tally| tally.hold as f64 / tally.rows as f64).sum();
@@ -121,7 +131,8 @@ mod tests {
 
     #[test]
     fn rows_are_counted_by_key_and_the_mean_is_over_keys() {
-        let mut result = Result::default();
+        let unexpected = ["new", "rare"].map(str::to_owned).into();
+        let mut result = Result { unexpected, ..Result::default() };
         for _ in 0..3 {
             result.add(&row("kernel", "5.10"), Outcome::Holds);
         }
@@ -136,6 +147,7 @@ mod tests {
              key entries: 0 of 1\n\
              key kernel: 3 of 4\n\
              key signal: 0 of 1\n\
+             signals that no row expects: rare\n\
              sweep: 3 of 6 rows hold, mean over keys 25.0 %\n"
         );
         for (requirement, missed) in [

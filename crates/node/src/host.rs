@@ -1,12 +1,14 @@
 //! The one handle through which a machine is read: live, from a directory that is laid out like a root file system, from
 //! a capture, or from an archive that somebody else's tool made.
 //!
-//! Its verbs are `read` (with `link`, `identity`, `size` and `space`), `list`, `window`, `markers` and `command`. Bounds, deadlines and
+//! Its verbs are `read` (with `link`, `identity`, `size` and `space`), `list`, `window`, `markers`,
+//! `sandboxes` and `command`. Bounds, deadlines and
 //! projection are applied in here, before a collector or the recorder sees a byte, and links are followed as the root's
 //! own: none leads out of a directory. It must not write to the machine, and it must not judge what it reads.
 
 mod answer;
 mod archive;
+mod bolt;
 mod capture;
 mod command;
 mod listing;
@@ -17,6 +19,7 @@ mod projection;
 mod redact;
 mod request;
 mod root;
+mod sandboxes;
 mod sidecar;
 mod tree;
 mod window;
@@ -293,6 +296,14 @@ impl<'a> Host<'a> {
         self.at(Stage::Program(path));
         match self.ask(&Request::Markers { path: path.to_owned(), max }) {
             Reply::Markers(answer) => answer,
+            _ => Answer::Failed(MISMATCH),
+        }
+    }
+
+    /// The pod sandboxes in a database of containerd's, of each what [`kernmend_core::format::pods::Sandbox`] says.
+    pub fn sandboxes(&self, path: &str) -> Answer<Content> {
+        match self.ask(&Request::Sandboxes { path: path.to_owned() }) {
+            Reply::Content(answer) => answer,
             _ => Answer::Failed(MISMATCH),
         }
     }

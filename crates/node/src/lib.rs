@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod collect;
+pub mod follow;
 pub mod host;
 pub mod machine;
 pub mod scan;

@@ -1,6 +1,8 @@
 //! Reads logs that somebody hands over, files and streams, compressed or not, through one scanner. It keeps none of
 //! their text, and it doesn't look at the machine that it runs on but for its time zone.
 
+mod utf16;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -10,14 +12,16 @@ use jiff::tz::TimeZone;
 use kernmend_core::knowledge::signal::SignalSet;
 use kernmend_core::scan::{Clock, Scan, Scanner};
 
+use self::utf16::{Endian, Utf16};
+
 /// Bytes that are read at a time.
 const CHUNK: usize = 256 * 1024;
 
 /// What decompressing one xz file may use: `xz -9` asks for 65 MiB.
 const XZ_MEMORY: u64 = 80 << 20;
 
-/// The longest of the magic numbers that tell compressed files.
-const MAGIC: usize = 6;
+/// The longest of the marks that tell how a file is encoded.
+pub(crate) const MAGIC: usize = 6;
 
 /// A log could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +37,42 @@ pub struct ReadLogError {
 /// When a file was written last, in milliseconds since 1970. A stamp without a year is read as of then.
 #[must_use]
 pub fn written_at(path: &Path) -> Option<i64> {
-    let written = path.metadata().and_then(|metadata| metadata.modified()).ok()?;
-    i64::try_from(written.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+    unix_ms(path.metadata().and_then(|metadata| metadata.modified()).ok()?)
+}
+
+/// This moment, in milliseconds since 1970.
+pub(crate) fn now() -> Option<i64> {
+    unix_ms(SystemTime::now())
+}
+
+/// A moment in milliseconds since 1970.
+pub(crate) fn unix_ms(time: SystemTime) -> Option<i64> {
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
+/// How the bytes of a log are encoded, by those that it begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Lines as they are.
+    Lines,
+    Gzip,
+    Xz,
+    Zstd,
+    /// As shells on Windows write what they catch.
+    Utf16(Endian),
+}
+
+impl Encoding {
+    pub(crate) fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [0xff, 0xfe, ..] => Self::Utf16(Endian::Little),
+            [0xfe, 0xff, ..] => Self::Utf16(Endian::Big),
+            _ => Self::Lines,
+        }
+    }
 }
 
 /// Scans files in this order as one log, and what `stream` gives in the place of the name `-`.
@@ -48,7 +86,6 @@ pub fn scan(
     progress: impl Fn(&Path, u64),
 ) -> Result<Scan, ReadLogError> {
     let newest = paths.iter().filter_map(|path| written_at(path.as_ref())).max();
-    let now = || i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis()).ok();
     let clock =
         Clock { booted_at_unix_ms: None, collected_at_unix_ms: newest.or_else(now), zone: local_zone() };
     let mut scanner = Scanner::new(signals, clock);
@@ -71,19 +108,20 @@ pub fn scan(
     Ok(scanner.finish())
 }
 
-/// Gives all bytes to `sink`, decompressed where they begin as a compressed file does.
+/// Gives all bytes to `sink`, decoded where they begin as an encoded file does.
 fn pour(mut from: impl Read, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
     let mut head = Vec::with_capacity(MAGIC);
     from.by_ref().take(MAGIC as u64).read_to_end(&mut head)?;
     let whole = io::Cursor::new(head.clone()).chain(from);
-    let mut reader: Box<dyn Read + '_> = match head.as_slice() {
-        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+    let mut reader: Box<dyn Read + '_> = match Encoding::of(&head) {
+        Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(whole)),
+        Encoding::Xz => {
             let stream = liblzma::stream::Stream::new_auto_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)?;
             Box::new(liblzma::read::XzDecoder::new_stream(whole, stream))
         }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::stream::read::Decoder::new(whole)?),
-        _ => Box::new(whole),
+        Encoding::Zstd => Box::new(zstd::stream::read::Decoder::new(whole)?),
+        Encoding::Utf16(endian) => Box::new(Utf16::new(whole, endian)),
+        Encoding::Lines => Box::new(whole),
     };
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -97,7 +135,7 @@ fn pour(mut from: impl Read, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
 }
 
 /// The zone that stamps without one are read in: this machine's, since nothing tells the log's own.
-fn local_zone() -> TimeZone {
+pub(crate) fn local_zone() -> TimeZone {
     let file = std::fs::read("/etc/localtime").ok();
     file.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or(TimeZone::UTC)
 }
@@ -136,6 +174,13 @@ mod tests {
                 assert_eq!(scan.bytes, LINES.len() as u64);
                 assert_eq!(scan.hits.iter().map(|hit| hit.count).collect::<Vec<_>>(), [2]);
             }
+        }
+        for swap in [u16::to_le_bytes, u16::to_be_bytes] {
+            let units = std::iter::once(0xfeff).chain(LINES.iter().map(|byte| u16::from(*byte)));
+            let wide: Vec<u8> = units.flat_map(swap).collect();
+            let scan = scan(&["-"], &wide[..], &signals, |_, _| ()).unwrap();
+            assert_eq!((scan.lines, scan.bytes), (2, LINES.len() as u64));
+            assert_eq!(scan.hits.iter().map(|hit| hit.count).collect::<Vec<_>>(), [2]);
         }
         let cut = dir.path().join("cut.gz");
         std::fs::write(&cut, &files[1][..files[1].len() - 5]).unwrap();

@@ -169,8 +169,8 @@ impl Store {
     ///
     /// # Errors
     /// The history can't be read.
-    pub fn fell_back(&self, machine: &impl Machine) -> Result<Vec<FellBack>, StoreError> {
-        let mut journals: Vec<Current> = self.current.iter().cloned().collect();
+    pub fn fell_back(machine: &impl Machine) -> Result<Vec<FellBack>, StoreError> {
+        let mut journals: Vec<Current> = Self::look(machine)?.into_iter().map(Current::of).collect();
         for name in machine.list(HISTORY)? {
             let path = format!("{HISTORY}/{name}");
             let bytes = machine.read(&path, MAX_JOURNAL)?.unwrap_or_default();

@@ -440,6 +440,27 @@ fn an_archive_that_is_cut_off_says_so() {
     assert!(is_not_captured(&snapshot.restart.installed_kernels));
 }
 
+/// What commands printed, as a sosreport has it: what is right and what is not.
+#[test]
+fn what_commands_printed_is_read_however_it_is_spoilt() {
+    for text in [
+        "",
+        "\0",
+        "\u{fffd}\n\n",
+        "a b c d e f g h\n",
+        "99999999999999999999999999",
+        "Mon 99 Foo 99:99:99 2026",
+        " 10:00:00 up 99999999999999999999 days,  1:00",
+    ] {
+        for path in archive::tree::sosreport().files() {
+            let spoilt = archive::tree::sosreport().file(&path, text.as_bytes()).tar("sosreport-node-1/");
+            if let Ok(host) = open(&spoilt) {
+                let _ = Document::new(collect(&host), None).to_json();
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

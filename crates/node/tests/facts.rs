@@ -5,6 +5,8 @@
 
 #[path = "facts/boot.rs"]
 mod boot;
+#[path = "facts/machine.rs"]
+mod machine;
 #[path = "facts/pods.rs"]
 mod pods;
 #[path = "facts/root.rs"]

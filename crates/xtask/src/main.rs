@@ -18,6 +18,8 @@ usage: cargo xtask TASK
   test            installs what the tests need, then runs all of them (root)
   dist            builds kernmend as it is published, one static file, and proves that it is
   bench [NAME…]   times kernmend beside a peer and prints the ratios (root)
+  lab list        names the images of the tests' virtual machines
+  lab up IMAGE    boots a machine of one, with its console on this terminal (root)
   schema          writes schemas/ from the documents
   sweep DIR       holds the engine against a folder of real inputs, row by row
 ";
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["dist"] => |workspace, _| task::dist::run(workspace),
         ["schema"] => |workspace, _| task::schema::run(workspace),
         ["bench", ..] => task::bench::run,
+        ["lab", "list"] | ["lab", "up", _] => task::lab::run,
         ["sweep", _, ..] => task::sweep::run,
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");

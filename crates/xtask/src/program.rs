@@ -30,6 +30,12 @@ impl Program {
         self
     }
 
+    /// Gives it this terminal's input.
+    pub(crate) fn on_this_terminal(mut self) -> Self {
+        self.0.stdin(Stdio::inherit());
+        self
+    }
+
     /// Takes an environment variable away.
     pub(crate) fn without_env(mut self, name: &str) -> Self {
         self.0.env_remove(name);

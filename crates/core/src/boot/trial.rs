@@ -103,7 +103,10 @@ mod tests {
     use super::*;
     use crate::boot::choose::Choice;
     use crate::boot::environment::Environment;
+    use crate::boot::reading::{BootFiles, of_files};
     use crate::boot::{Unclear, next_boot};
+    use crate::document::Fact;
+    use crate::document::snapshot::{FileSystem, Layer, LayerKind};
 
     const ENTRIES: &str = "menuentry new --id k-2 {\n linux /vmlinuz-2.0\n}\nmenuentry old --id k-1 {\n linux /vmlinuz-1.0\n}\n";
     const HOOK: &str = "if [ -f  ${config_directory}/custom.cfg ]; then\n  source ${config_directory}/custom.cfg\n\
@@ -146,6 +149,30 @@ mod tests {
             chosen(pending, "set boot_once=true\nset default=k-1\n", Some(true)),
             Ok("k-1".to_owned())
         );
+    }
+
+    #[test]
+    fn a_reading_says_what_boots_in_the_trial_and_after_it() {
+        let block = "# GRUB Environment Block\nkernmend_good=k-1\nkernmend_entry=k-2\nkernmend_tries=1\n";
+        let layer = Layer { name: "sda1".to_owned(), kind: LayerKind::Partition, modules: Vec::new() };
+        let system = FileSystem {
+            mounted_at: "/boot".to_owned(),
+            kind: "ext4".to_owned(),
+            source: "/dev/sda1".to_owned(),
+            read_only: Some(false),
+            layers: Fact::known(vec![layer], "/sys/dev/block"),
+            space: Fact::default(),
+        };
+        let files = BootFiles {
+            configuration: Some(("grub.cfg".to_owned(), format!("{ENTRIES}{HOOK}"))),
+            custom: Given::Is(("custom.cfg".to_owned(), SCRIPT.to_owned())),
+            environments: vec![("grubenv".to_owned(), format!("{block:#<1024}").into_bytes())],
+            block_on: Fact::known(system, "/proc/mounts"),
+            matcher: Some(Matcher::Upstream),
+            ..BootFiles::default()
+        };
+        let boot = of_files(&files);
+        assert_eq!((boot.next.choice, boot.afterwards), (Choice::Entry(0), Some(Choice::Entry(1))));
     }
 
     #[test]

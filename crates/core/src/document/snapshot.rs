@@ -451,3 +451,22 @@ pub struct ReplacedBinary {
     /// The path that it was started from.
     pub path: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+
+    #[test]
+    fn what_an_older_version_did_not_write_is_not_captured_and_not_written_again() {
+        let document = Document::new(Snapshot::of_nothing(Origin::Directory), None);
+        let json = document.to_json();
+        for part in ["pods", "boot", "kernels", "storage", "hardware", "services", "maintenance"] {
+            assert!(!json.contains(&format!("  \"{part}\": ")), "{part}");
+        }
+        assert!(!json.contains("reboot_wanted_by"), "{json}");
+        let read = Document::<Snapshot>::from_json(&json).unwrap();
+        assert_eq!((read.digest(), &read), (document.digest(), &document));
+        assert_eq!(read.body.kernels, Fact::default());
+    }
+}

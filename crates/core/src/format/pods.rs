@@ -1,5 +1,5 @@
 //! Pod sandboxes, as container runtimes write them down: containerd and CRI-O into the configuration of a bundle, Docker
-//! into its own file, and `crictl` onto standard output. Environments and all labels but those that tell a pod's kind are
+//! into its own file, containerd labels into its database, and `crictl` all of it onto standard output. Environments and all labels but those that tell a pod's kind are
 //! passed over, so that what comes out of here can be kept.
 //!
 //! The names are those of `pkg/cri/annotations/annotations.go` (containerd), `pkg/annotations/annotations.go` (CRI-O) and
@@ -197,6 +197,21 @@ pub fn crictl(json: &[u8]) -> Option<Vec<Sandbox>> {
         marks: Some(marks(&item.labels, &item.annotations)),
     };
     Some(items.into_iter().map(sandbox).collect())
+}
+
+/// The sandbox whose labels containerd keeps in its own database: those of the pod beside its own. None where it is no
+/// sandbox's.
+#[must_use]
+pub fn labelled(labels: &Words) -> Option<Sandbox> {
+    let label = |name: &str| labels.get(&format!("io.kubernetes.pod.{name}")).cloned();
+    (labels.get("io.cri-containerd.kind")? == "sandbox").then_some(())?;
+    Some(Sandbox {
+        namespace: label("namespace")?,
+        name: label("name")?,
+        uid: label("uid")?,
+        ended: false,
+        marks: Some(marks(labels, &Words::new())),
+    })
 }
 
 fn marks(labels: &Words, annotations: &Words) -> Words {

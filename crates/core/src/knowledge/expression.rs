@@ -5,6 +5,8 @@
 //! size. So `.` is a byte, `\d`, `\w`, `\s`, `\b` and `(?i)` are ASCII's, and what needs tables of characters is refused,
 //! whatever features the regex crates were built with.
 
+use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
@@ -85,6 +87,25 @@ impl Expression {
         self.groups().any(|group| group == name)
     }
 
+    /// The same expression for programs that search with the regex crate as it comes, ripgrep for one: it is over bytes
+    /// there too, and without groups that catch anything, so that many can be joined though they name the same ones.
+    #[must_use]
+    pub fn portable(&self) -> String {
+        let tree = ast::parse::Parser::new().parse(&self.text).expect("it was parsed before");
+        let mut changes = Changes::default();
+        ast::visit(&tree, &mut changes).unwrap_or_else(|never| match never {});
+        let mut text = String::from("(?-u:");
+        let mut from = 0;
+        for (range, replacement) in changes.0 {
+            text.push_str(&self.text[from..range.start]);
+            text.push_str(&replacement);
+            from = range.end;
+        }
+        text.push_str(&self.text[from..]);
+        text.push(')');
+        text
+    }
+
     /// The compiled expression.
     #[must_use]
     pub fn compiled(&self) -> &Regex {
@@ -116,6 +137,41 @@ pub(super) fn group<'t>(captures: &Captures<'t>, name: &str) -> Option<&'t str> 
 
 fn syntax(kind: &impl ToString) -> ParseExpressionError {
     ParseExpressionError::Syntax(kind.to_string())
+}
+
+/// What [`Expression::portable`] writes in the place of parts of an expression, in their order.
+#[derive(Default)]
+struct Changes(Vec<(Range<usize>, String)>);
+
+impl Visitor for &mut Changes {
+    type Output = ();
+    type Err = Infallible;
+
+    fn finish(self) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn visit_pre(&mut self, tree: &Ast) -> Result<(), Infallible> {
+        match tree {
+            Ast::Group(group) => {
+                let start = group.span.start.offset;
+                let end = match &group.kind {
+                    // The name and the `>` behind it.
+                    ast::GroupKind::CaptureName { name, .. } => name.span.end.offset + 1,
+                    ast::GroupKind::CaptureIndex(_) => start + 1,
+                    ast::GroupKind::NonCapturing(_) => return Ok(()),
+                };
+                self.0.push((start..end, "(?:".to_owned()));
+            }
+            // Older versions take no character beyond ASCII where an expression is over bytes.
+            Ast::Literal(literal) if !literal.c.is_ascii() => {
+                let span = &literal.span;
+                self.0.push((span.start.offset..span.end.offset, format!("(?u:{})", literal.c)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// Refuses what depends on tables of characters.
@@ -249,6 +305,14 @@ mod tests {
         assert!(!matches("(?i)É", "é"));
         assert!(!matches(r"^\d$", "٣"));
         assert!(matches(r"(?-u)设备上没有空间", "mkdir: 设备上没有空间"));
+    }
+
+    #[test]
+    fn the_portable_form_catches_nothing_and_takes_characters() {
+        let check = |text: &str, expected: &str| assert_eq!(expression(text).portable(), expected);
+        check("(?P<a>x)(?<b>y(z))(?:w)", "(?-u:(?:x)(?:y(?:z))(?:w))");
+        check(r"a(?:’|”)\([(<]", r"(?-u:a(?:(?u:’)|(?u:”))\([(<])");
+        check("没有+", "(?-u:(?u:没)(?u:有)+)");
     }
 
     #[test]

@@ -62,6 +62,10 @@ struct OfSignal {
     gone: usize,
     /// The run that each identity continues.
     open: BTreeMap<Vec<Option<String>>, usize>,
+    /// All lines, those of runs that were dropped too.
+    lines: u64,
+    /// The number of the run that the newest line belongs to.
+    newest: usize,
 }
 
 #[derive(Debug)]
@@ -77,12 +81,15 @@ impl Runs {
         let of = self.of.entry(sighting.signal).or_default();
         let identity: Vec<Option<String>> =
             signal.identity.iter().map(|field| sighting.fields.get(field).cloned()).collect();
-        if let Some(run) = of.open.get(&identity).copied().and_then(|number| of.run(number))
+        of.lines += 1;
+        if let Some(number) = of.open.get(&identity).copied()
+            && let Some(run) = of.run_mut(number)
             && continues(run.hit.last, sighting.moment, signal.gap_ms)
         {
             run.hit.count += 1;
             run.hit.first = run.hit.first.or(sighting.moment);
             run.hit.last = sighting.moment.or(run.hit.last);
+            of.newest = number;
             return;
         }
         let hit = Hit {
@@ -101,6 +108,11 @@ impl Runs {
         self.of.values_mut().for_each(|of| of.open.clear());
     }
 
+    /// The signals that were seen, each with the number of its lines and the run of the newest.
+    pub(super) fn newest(&self) -> impl Iterator<Item = (usize, u64, &Hit)> {
+        self.of.iter().filter_map(|(signal, of)| Some((*signal, of.lines, &of.run(of.newest)?.hit)))
+    }
+
     /// All runs in the order of their beginnings, and how many sightings aren't in them.
     pub(super) fn finish(self) -> (Vec<Hit>, u64) {
         let mut runs: Vec<Run> =
@@ -111,7 +123,14 @@ impl Runs {
 }
 
 impl OfSignal {
-    fn run(&mut self, number: usize) -> Option<&mut Run> {
+    fn run(&self, number: usize) -> Option<&Run> {
+        match number.checked_sub(EARLY) {
+            None => self.early.get(number),
+            Some(place) => self.late.get(place.checked_sub(self.gone)?),
+        }
+    }
+
+    fn run_mut(&mut self, number: usize) -> Option<&mut Run> {
         match number.checked_sub(EARLY) {
             None => self.early.get_mut(number),
             Some(place) => self.late.get_mut(place.checked_sub(self.gone)?),
@@ -123,7 +142,8 @@ impl OfSignal {
         let identity = run.identity.clone();
         let mut dropped = 0;
         if self.early.len() < EARLY {
-            self.open.insert(identity, self.early.len());
+            self.newest = self.early.len();
+            self.open.insert(identity, self.newest);
             self.early.push(run);
             return dropped;
         }
@@ -136,7 +156,8 @@ impl OfSignal {
             }
             self.gone += 1;
         }
-        self.open.insert(identity, EARLY + self.gone + self.late.len());
+        self.newest = EARLY + self.gone + self.late.len();
+        self.open.insert(identity, self.newest);
         self.late.push_back(run);
         dropped
     }

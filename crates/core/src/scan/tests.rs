@@ -261,6 +261,72 @@ fn samples_are_short_and_hold_no_control_characters() {
     assert!(scan.hits[0].fields.values().all(|value| value.chars().all(|c| !c.is_control())));
 }
 
+/// What is wrong with the bytes around it hides no signal, and nothing of it gets into what is told.
+#[test]
+fn bad_bytes_hide_nothing_and_get_nowhere() {
+    let hung = "INFO: task dd:7 blocked for more than 120 seconds.";
+    let binary: Vec<u8> = (0..=255_u8).cycle().take(100_000).collect();
+    let deep = format!("{}{}", "[".repeat(9000), "(".repeat(9000));
+    let logs: [(&str, Vec<u8>); 9] = [
+        ("binary", [&binary, b"\n".as_slice(), hung.as_bytes(), b"\n", &binary].concat()),
+        ("NUL bytes", format!("\0\0\0\n\0{hung}\0\0\n\0").into_bytes()),
+        ("carriage returns", format!("\r\n{hung}\r\n\r\r\n").into_bytes()),
+        ("no last newline", hung.as_bytes().to_vec()),
+        ("a mark of UTF-8", format!("\u{feff}{hung}\n").into_bytes()),
+        ("terminal", format!("\u{1b}]0;t\u{7}\u{1b}[1;31m{hung}\u{1b}[0m\u{9b}2J\n").into_bytes()),
+        ("a line of 10 MiB", format!("{}\n{hung}\n", "x".repeat(10 << 20)).into_bytes()),
+        ("brackets", format!("{deep}\n{hung}\n").into_bytes()),
+        ("not UTF-8", [b"\xff\xc0\x80\xed\xa0\x80", hung.as_bytes(), b"\xe2\x80\n"].concat()),
+    ];
+    for (what, log) in logs {
+        let scan = scan_chunks(set(), Clock::default(), log.chunks(4096));
+        assert_eq!(show(&scan), ["hung-task pid=7 seconds=120 task=dd x1"], "{what}");
+        let told = scan.hits[0].fields.values().chain([&scan.hits[0].sample]);
+        assert!(told.into_iter().all(|text| !text.chars().any(char::is_control)), "{what}");
+    }
+}
+
+#[test]
+fn numbers_of_any_length_are_text() {
+    let nines = "9".repeat(60);
+    let log = format!(
+        "[{nines}.5] <{nines}>6,{nines},{nines},-;Nov {nines} 07:51:29 n kernel: INFO: task dd:{nines} blocked for more \
+         than {nines} seconds.\n{{\"__REALTIME_TIMESTAMP\":\"{nines}\"}} UDP: bad checksum. From 1.2.3.4:{nines} to \
+         1.2.3.4:1 ulen {nines}\n9999-99-99T{nines}Z unregister_netdevice: waiting for lo to become free. Usage count = -{nines}\n"
+    );
+    let scan = scan(&log);
+    let expected = [
+        format!("hung-task pid={nines} seconds={nines} task=dd x1"),
+        format!("udp-bad-checksum from=1.2.3.4:{nines} length={nines} to=1.2.3.4:1 x1"),
+        // No kernel prints more digits.
+        format!("unregister-netdevice count=-{} device=lo x1", &nines[..20]),
+    ];
+    assert_eq!(show(&scan), expected);
+    assert!(scan.hits.iter().all(|hit| hit.first.is_none()));
+}
+
+/// Lines that almost match, again and again: what would take an expression that goes back for ever.
+#[test]
+fn lines_that_almost_match_are_done_with_in_one_pass() {
+    for part in [
+        "mkdir /sys/fs/cgroup/memory/",
+        "mkdir mkdir ",
+        "oom-kill:constraint=A,global_oom,",
+        "XFS (dm-0): ",
+        "BTRFS info (device a): ",
+        "Oops: ",
+        "kmem_cache_create(",
+        "write /a",
+        "inotify watch descriptor ",
+        "apparmor=\"DENIED\" operation=\"signal\" profile=\"a\" ",
+        "SLUB: Unable to allocate memory on node -1 ",
+    ] {
+        let line = part.repeat((1 << 18) / part.len()) + "\n";
+        let scan = scan(&line.repeat(2));
+        assert!(scan.hits.len() <= 2, "{part}: {:?}", show(&scan));
+    }
+}
+
 /// Bytes that are likely to meet each other badly: parts of messages, stamps, breaks, escapes and anything.
 fn log_bytes() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![

@@ -97,6 +97,13 @@ fn colour(rest: &[u8]) -> usize {
 /// At most `limit` bytes of `bytes` as text that is harmless wherever it is shown: no control characters, no bytes
 /// that aren't UTF-8, cut with `…`.
 pub(super) fn harmless(bytes: &[u8], limit: usize) -> String {
+    if bytes.len() <= limit
+        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        // Most lines are like this, and a log can be full of them.
+        return text.to_owned();
+    }
     let mut text = String::with_capacity(bytes.len().min(limit));
     // Three times the limit is more than can be used: each byte gives one byte or a character of three.
     for character in String::from_utf8_lossy(&bytes[..bytes.len().min(limit + 4)]).chars() {

@@ -1,6 +1,7 @@
 //! `plan`: weighs the ways out on this node and writes down the exact steps of one. It changes nothing but the file that it
 //! was told to write.
 
+use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,10 +9,12 @@ use std::process::ExitCode;
 use kernmend_core::boot::reading::of_files;
 use kernmend_core::diagnose::diagnose;
 use kernmend_core::document::Document;
-use kernmend_core::document::plan::Plan as Body;
+use kernmend_core::document::plan::{Expected, Plan as Body};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::plan::{self, Node, PROGRAM, Wish};
 use kernmend_node::collect::{boot, collect};
+use kernmend_node::machine::Live;
+use kernmend_node::store::Store;
 
 use super::{print, source};
 use crate::args::{Plan, Source};
@@ -37,6 +40,7 @@ pub(crate) fn run(
     let report = diagnose(&snapshot, knowledge);
     let files = boot::read(&host);
     let machine_id = host.read("/etc/machine-id", 64).got().map(|content| content.text()).unwrap_or_default();
+    let fell_back: Vec<Expected> = fell_back(asked.root.as_deref(), messages)?;
     let node = Node {
         snapshot: &snapshot,
         report: &report,
@@ -44,7 +48,7 @@ pub(crate) fn run(
         files: &files,
         machine_id: machine_id.trim(),
         is_installed: host.identity(PROGRAM).got().is_some(),
-        fell_back: &[],
+        fell_back: &fell_back,
     };
     let document = plan::plan(&node, knowledge, &wish);
     drop(progress);
@@ -66,6 +70,18 @@ pub(crate) fn run(
     };
     print(&text, messages)?;
     Ok(ExitCode::from(exit_code(&document.body)))
+}
+
+/// What was tried here before and fell back.
+fn fell_back(root: Option<&Path>, messages: Messages) -> Result<Vec<Expected>, Failure> {
+    let failure = |error: &dyn Error| Failure::input(messages.error_status()).because(error);
+    let machine = match root {
+        Some(root) => Live::directory(root),
+        None => Live::machine(),
+    };
+    let machine = machine.map_err(|error| failure(&error))?;
+    let fallen = Store::fell_back(&machine).map_err(|error| failure(&error))?;
+    Ok(fallen.into_iter().map(|fallen| fallen.expected).collect())
 }
 
 /// 0 where there is something to do that may be done, or nothing to mend; 5 where it is refused, or no way is open.

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use kernmend_core::boot::reading::Boot;
 use kernmend_core::document::kernels::Kernels;
+use kernmend_core::document::news::News;
 use kernmend_core::document::report::Report;
+use kernmend_core::document::signals::Signals;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Document, schema};
 
@@ -17,6 +19,8 @@ pub(crate) fn run(name: &str, messages: Messages) -> Result<ExitCode, Failure> {
         "boot" => schema::<Document<Boot>>(),
         "snapshot" => schema::<Document<Snapshot>>(),
         "kernels" => schema::<Document<Kernels>>(),
+        "news" => schema::<Document<News>>(),
+        "signals" => schema::<Document<Signals>>(),
         _ => schema::<Document<Report>>(),
     };
     print(&schema, messages)?;

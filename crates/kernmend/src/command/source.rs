@@ -46,12 +46,21 @@ pub(crate) fn host<'a>(
             }
             return Ok(host);
         }
-        Source::Live => Host::guarded(None, worker(None, dir), signals),
-        Source::Root(path) => Host::guarded(Some(path), worker(Some(path), dir), signals),
+        Source::Live => guarded(None, knowledge, dir),
+        Source::Root(path) => guarded(Some(path), knowledge, dir),
     };
     opened.map_err(|OpenRootError { path, source }| {
         Failure::input(messages.error_root(path)).because(&source).hint(messages.hint_root())
     })
+}
+
+/// Opens the machine, or a directory, with a worker for what can hang.
+pub(crate) fn guarded<'a>(
+    root: Option<&Path>,
+    knowledge: &'a KnowledgeBase,
+    dir: Option<&Path>,
+) -> Result<Host<'a>, OpenRootError> {
+    Host::guarded(root, worker(root, dir), &knowledge.signals)
 }
 
 /// What is odd in an archive, as a line: it can make an answer unknown, and is no reason not to give one.

@@ -73,7 +73,7 @@ pub(crate) fn plan(document: &Document<Plan>, file: Option<&str>, messages: Mess
 }
 
 /// A way out in a few words.
-fn remedy(remedy: &Remedy, messages: Messages) -> String {
+pub(super) fn remedy(remedy: &Remedy, messages: Messages) -> String {
     match remedy {
         Remedy::BootParameter { set, remove } if set.is_empty() => {
             messages.remedy_without(printable(&remove.join(" ")))
@@ -109,7 +109,7 @@ fn filled(template: &str, values: &BTreeMap<String, String>) -> String {
 }
 
 /// What a step does.
-fn step(step: &Step, messages: Messages) -> String {
+pub(super) fn step(step: &Step, messages: Messages) -> String {
     match &step.act {
         Act::File { path, content: Some(_), .. } => messages.plan_step_file(printable(path)),
         Act::File { path, content: None, .. } => messages.plan_step_remove(printable(path)),
@@ -126,7 +126,7 @@ fn step(step: &Step, messages: Messages) -> String {
 }
 
 /// What is checked.
-fn check(check: &Check, messages: Messages) -> String {
+pub(super) fn check(check: &Check, messages: Messages) -> String {
     match check {
         Check::Kernel => messages.check_kernel().to_owned(),
         Check::AccountingOff => messages.check_accounting().to_owned(),

@@ -3,25 +3,40 @@
 
 use std::env;
 use std::error::Error;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use kernmend_core::document::Document;
+use kernmend_core::document::snapshot::Snapshot;
 use lab::cgroup_farm::CgroupFarm;
 use lab::debian::{Package, Packages};
 use lab::kernmend;
+use lab::log::{self, Known};
 use lab::measure::{self, Usage};
 use lab::node_root::NodeRoot;
 use lab::table::{Row, Table};
 
 type Bench = fn() -> Result<Vec<Row>, Box<dyn Error>>;
 
-const BENCHES: [(&str, Bench); 3] = [("cgroup-walk", cgroup_walk), ("state", state), ("programs", programs)];
+const BENCHES: [(&str, Bench); 5] = [
+    ("cgroup-walk", cgroup_walk),
+    ("state", state),
+    ("programs", programs),
+    ("logs", logs),
+    ("follow", follow),
+];
 
 const DOCKER: Package = Package { suite: "bookworm", name: "docker.io" };
 const CONTAINERD: Package = Package { suite: "bookworm", name: "containerd" };
 const RUNC: Package = Package { suite: "bookworm", name: "runc" };
 const CRUN: Package = Package { suite: "bookworm", name: "crun" };
+const RIPGREP: Package = Package { suite: "bookworm", name: "ripgrep" };
 
 /// Turns of each side.
 const TURNS: usize = 7;
@@ -148,6 +163,92 @@ fn programs() -> Result<Vec<Row>, Box<dyn Error>> {
         unit: "ms",
         goal: Some(1.5),
     }])
+}
+
+/// What it costs to look for all signals in logs, beside ripgrep with the same patterns in one thread.
+fn logs() -> Result<Vec<Row>, Box<dyn Error>> {
+    const ALLOWED_PEAK: f64 = 32.0;
+    let rg = Packages::get(&[RIPGREP])?.path(RIPGREP, "usr/bin/rg");
+    let dir = tempfile::tempdir()?;
+    let patterns = dir.path().join("patterns");
+    fs::write(&patterns, kernmend::command(["signals", "--patterns"]).output()?.stdout)?;
+    let beside = |log: &Path, options: &[&str]| {
+        let mut ours = kernmend::command(["scan"]);
+        ours.arg(log);
+        let mut peer = Command::new(&rg);
+        peer.args(["-j1", "-c"]).args(options).arg("-f").arg(&patterns).arg(log);
+        turns(&ours, &peer)
+    };
+    let few = log::file(Known::Few, 1 << 30)?;
+    let packed = dir.path().join("log.gz");
+    let mut gzip = GzEncoder::new(File::create(&packed)?, Compression::default());
+    io::copy(&mut File::open(log::file(Known::Few, 256 << 20)?)?, &mut gzip)?;
+    gzip.finish()?;
+    let mut rows = Vec::new();
+    let mut peak = 0;
+    for (what, log, options, goal) in [
+        ("log of 1 GiB, 0.1 % of its lines known", few, &[][..], Some(0.5)),
+        ("log of 256 MiB, no line known", log::file(Known::None, 256 << 20)?, &[][..], None),
+        ("log of 32 MiB, every line known", log::file(Known::All, 32 << 20)?, &[][..], None),
+        ("gzip of a log of 256 MiB", packed, &["-z"][..], None),
+    ] {
+        let (ours, peer) = beside(&log, options)?;
+        peak = peak.max(ours.peak);
+        rows.push(Row {
+            what: format!("{what}: processor time"),
+            ours: milliseconds(ours.processor),
+            peer: milliseconds(peer.processor),
+            unit: "ms",
+            goal,
+        });
+    }
+    rows.push(Row {
+        what: "scan of these logs: peak of what is allowed".to_owned(),
+        ours: mib(peak),
+        peer: ALLOWED_PEAK,
+        unit: "MiB",
+        goal: Some(1.0),
+    });
+    Ok(rows)
+}
+
+/// A minute of a node that writes 5,000 lines a second, each of them known: what a process that follows takes of what it
+/// may. A line that is lost is an error.
+fn follow() -> Result<Vec<Row>, Box<dyn Error>> {
+    const SECONDS: u32 = 60;
+    const LINES: u64 = 5_000;
+    const ALLOWED_PEAK: f64 = 16.0;
+    let second = log::lines(Known::All, LINES);
+    let command = kernmend::command(["scan", "--follow", "-o", "snapshot", "-"]);
+    let (output, usage) = measure::fed_by(&command, move |pipe| {
+        let begin = Instant::now();
+        for at in 0..SECONDS {
+            thread::sleep(
+                (begin + Duration::from_secs(u64::from(at))).saturating_duration_since(Instant::now()),
+            );
+            pipe.write_all(second.as_bytes())?;
+        }
+        Ok(())
+    })?;
+    let said = String::from_utf8(output.stdout)?;
+    let last = said.lines().last().unwrap_or_default();
+    let window = Document::<Snapshot>::from_json(last)?.body.logs.swap_remove(0);
+    let counted: u64 = window.hits.iter().map(|hit| hit.count).sum();
+    if counted != LINES * u64::from(SECONDS) {
+        return Err(format!("{counted} lines were counted of {LINES} in each of {SECONDS} seconds").into());
+    }
+    let row = |what: &str, ours, peer, unit, goal| Row { what: what.to_owned(), ours, peer, unit, goal };
+    let all = f64::from(SECONDS) * 1e3;
+    Ok(vec![
+        row(
+            "5,000 known lines a second: peak of what is allowed",
+            mib(usage.peak),
+            ALLOWED_PEAK,
+            "MiB",
+            Some(1.0),
+        ),
+        row("5,000 known lines a second: of a processor", milliseconds(usage.processor), all, "ms", None),
+    ])
 }
 
 fn mib(bytes: u64) -> f64 {

@@ -52,6 +52,11 @@ impl Engine {
         Self { knowledge: KnowledgeBase::embedded(), folder: folder.to_owned() }
     }
 
+    /// The names of the signals that it knows.
+    pub fn signals(&self) -> impl Iterator<Item = &str> {
+        self.knowledge.signals.signals().iter().map(|signal| signal.name.as_str())
+    }
+
     /// What the engine says of a file, or of a release string.
     pub fn read(&self, format: &str, subject: &str) -> Result<Reading, LabError> {
         let mut reading = match format {
@@ -125,8 +130,7 @@ impl Engine {
             }
             _ => Reading::default(),
         };
-        let signals = self.knowledge.signals.signals();
-        reading.known_signals = signals.iter().map(|signal| signal.name.clone()).collect();
+        reading.known_signals = self.signals().map(str::to_owned).collect();
         Ok(reading)
     }
 

@@ -147,3 +147,18 @@ fn distribution_file(host: &Host<'_>) -> &'static str {
     let there = |path: &&&str| matches!(host.identity(path), Answer::Got(_));
     super::OS_RELEASE.iter().find(there).copied().unwrap_or(super::OS_RELEASE[0])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_on_the_file_with_its_numbers() {
+        let lock = |device| Lock { pid: Some(1), device, inode: 7 };
+        let on = |major, minor| (rustix::fs::makedev(major, minor), 7);
+        assert!(is_on(&lock((8, 1)), on(8, 1)));
+        assert!(!is_on(&lock((8, 1)), on(8, 2)));
+        assert!(!is_on(&lock((8, 1)), (rustix::fs::makedev(8, 1), 8)));
+        assert!(is_on(&lock((0, 30)), on(0, 31)), "a subvolume of btrfs has a number of its own");
+    }
+}

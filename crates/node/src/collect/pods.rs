@@ -8,48 +8,59 @@ use kernmend_core::document::snapshot::{Pod, PodKind, Pods};
 use kernmend_core::document::{Reason, Why};
 use kernmend_core::format::pods::{Sandbox, is_static, uid_of_cgroup};
 
-use crate::host::{Answer, Host, Known, Listing, Want};
+use crate::host::{Answer, Content, Host, Known, Listing, Want};
 
 /// A place where a runtime keeps its containers, one folder each.
 struct Place {
     folders: &'static str,
     /// The file that describes a container, below its folder.
     file: &'static str,
+    /// Where containerd keeps labels.
+    databases: &'static [&'static str],
     /// Where the runtime can be asked for what it keeps elsewhere.
     socket: Option<&'static str>,
+}
+
+impl Place {
+    const fn containerd(
+        folders: &'static str,
+        databases: &'static [&'static str],
+        socket: &'static str,
+    ) -> Self {
+        Self { folders, file: BUNDLE, databases, socket: Some(socket) }
+    }
 }
 
 const BUNDLE: &str = "config.json";
 const DOCKER: &str = "config.v2.json";
 
-/// containerd's own folders and those of k3s with RKE2 and of k0s; CRI-O; Docker.
+const DATABASE: &str = "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db";
+const SOCKET: &str = "/run/containerd/containerd.sock";
+
+/// containerd with both of its runtimes' folders, as k3s with RKE2 and k0s start it; CRI-O; Docker.
 const PLACES: [Place; 6] = [
-    Place {
-        folders: "/run/containerd/io.containerd.runtime.v2.task/k8s.io",
-        file: BUNDLE,
-        socket: Some("/run/containerd/containerd.sock"),
-    },
-    Place {
-        folders: "/run/containerd/io.containerd.runtime.v1.linux/k8s.io",
-        file: BUNDLE,
-        socket: Some("/run/containerd/containerd.sock"),
-    },
-    Place {
-        folders: "/run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io",
-        file: BUNDLE,
-        socket: Some("/run/k3s/containerd/containerd.sock"),
-    },
-    Place {
-        folders: "/run/k0s/containerd/io.containerd.runtime.v2.task/k8s.io",
-        file: BUNDLE,
-        socket: Some("/run/k0s/containerd.sock"),
-    },
+    Place::containerd("/run/containerd/io.containerd.runtime.v2.task/k8s.io", &[DATABASE], SOCKET),
+    Place::containerd("/run/containerd/io.containerd.runtime.v1.linux/k8s.io", &[DATABASE], SOCKET),
+    Place::containerd(
+        "/run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io",
+        &[
+            "/var/lib/rancher/k3s/agent/containerd/io.containerd.metadata.v1.bolt/meta.db",
+            "/var/lib/rancher/rke2/agent/containerd/io.containerd.metadata.v1.bolt/meta.db",
+        ],
+        "/run/k3s/containerd/containerd.sock",
+    ),
+    Place::containerd(
+        "/run/k0s/containerd/io.containerd.runtime.v2.task/k8s.io",
+        &["/var/lib/k0s/containerd/io.containerd.metadata.v1.bolt/meta.db"],
+        "/run/k0s/containerd.sock",
+    ),
     Place {
         folders: "/run/containers/storage/overlay-containers",
         file: "userdata/config.json",
+        databases: &[],
         socket: Some("/run/crio/crio.sock"),
     },
-    Place { folders: "/var/lib/docker/containers", file: DOCKER, socket: None },
+    Place { folders: "/var/lib/docker/containers", file: DOCKER, databases: &[], socket: None },
 ];
 
 /// Where `crictl` is, as kubeadm, image builders, k3s and RKE2 install it.
@@ -105,6 +116,11 @@ pub(super) fn collect(host: &Host<'_>) -> Pods {
     let mut sandboxes: Vec<(Sandbox, String)> = Vec::new();
     for place in &PLACES {
         let mut here = sandboxes_in(host, place, &mut gaps);
+        for database in place.databases {
+            if here.iter().any(|(sandbox, _)| is_open(sandbox)) {
+                complete(&mut here, host.sandboxes(database), database);
+            }
+        }
         if let Some(socket) = place.socket.filter(|_| here.iter().any(|(sandbox, _)| is_open(sandbox))) {
             ask(host, socket, &mut here);
         }
@@ -175,33 +191,31 @@ fn sandboxes_in(host: &Host<'_>, place: &Place, gaps: &mut Vec<Why>) -> Vec<(San
     found
 }
 
-/// Has the runtime tell what its files don't. Where it doesn't answer, pods stay of an unknown kind.
+/// Has the runtime itself tell what its files don't. Where it doesn't answer, pods stay of an unknown kind.
 fn ask(host: &Host<'_>, socket: &str, sandboxes: &mut [(Sandbox, String)]) {
     let Some(crictl) = CRICTL.iter().find(|path| matches!(host.identity(path), Answer::Got(_))) else {
         return;
     };
     let known = Known::Sandboxes { crictl: (*crictl).to_owned(), socket: socket.to_owned() };
-    let told: Option<Vec<Sandbox>> = host
-        .command(&known, MAX_OUTPUT, DEADLINE)
-        .got()
-        .and_then(|content| serde_json::from_slice(&content.bytes).ok());
-    let by_name: BTreeMap<(String, String, String), Sandbox> = told
-        .into_iter()
-        .flatten()
-        .map(|told| ((told.uid.clone(), told.namespace.clone(), told.name.clone()), told))
-        .fold(BTreeMap::new(), |mut by_name, (key, told)| {
-            // Of several attempts the one that runs counts.
-            let known: &mut Sandbox = by_name.entry(key).or_insert_with(|| told.clone());
-            if known.ended {
-                *known = told;
-            }
-            by_name
-        });
-    for (sandbox, from) in sandboxes.iter_mut().filter(|(sandbox, _)| is_open(sandbox)) {
-        let key = (sandbox.uid.clone(), sandbox.namespace.clone(), sandbox.name.clone());
-        if let Some(told) = by_name.get(&key) {
+    complete(sandboxes, host.command(&known, MAX_OUTPUT, DEADLINE), &known.line());
+}
+
+/// Completes those that are open by what `from` tells of them.
+fn complete(sandboxes: &mut [(Sandbox, String)], told: Answer<Content>, from: &str) {
+    let told: Vec<Sandbox> =
+        told.got().and_then(|content| serde_json::from_slice(&content.bytes).ok()).unwrap_or_default();
+    let key = |sandbox: &Sandbox| (sandbox.uid.clone(), sandbox.namespace.clone(), sandbox.name.clone());
+    let mut by_pod: BTreeMap<_, Sandbox> = BTreeMap::new();
+    for sandbox in told {
+        // Of several attempts the one that runs counts.
+        if by_pod.get(&key(&sandbox)).is_none_or(|known| known.ended) {
+            by_pod.insert(key(&sandbox), sandbox);
+        }
+    }
+    for (sandbox, said) in sandboxes.iter_mut().filter(|(sandbox, _)| is_open(sandbox)) {
+        if let Some(told) = by_pod.get(&key(sandbox)) {
             *sandbox = told.clone();
-            *from = known.line();
+            from.clone_into(said);
         }
     }
 }

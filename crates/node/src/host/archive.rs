@@ -301,6 +301,13 @@ impl Tree for Archive {
         }
     }
 
+    fn sandboxes(&self, path: &str) -> Answer<Content> {
+        match self.kind(path) {
+            Ok(_) => Answer::NotCaptured,
+            Err(errno) => self.missing(path, errno),
+        }
+    }
+
     fn command(&self, _known: &Known, _max: usize, _deadline: Duration) -> Answer<Content> {
         Answer::NotCaptured
     }

@@ -161,13 +161,16 @@ pub(super) fn is_projected(path: &str) -> bool {
     RUNTIMES.contains(&path) || is_configuration(path)
 }
 
-/// The lines for which `keep` gives something, as it gives it.
+/// The lines for which `keep` gives something, as it gives it. The content isn't copied for that: some of it is long.
 fn lines(content: &Content, keep: impl Fn(&str) -> Option<String>) -> Content {
-    let text = content.text();
     let mut bytes = Vec::new();
-    for line in text.lines().filter_map(keep) {
-        bytes.extend_from_slice(line.as_bytes());
-        bytes.push(b'\n');
+    for line in content.bytes.split_inclusive(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Some(kept) = keep(&String::from_utf8_lossy(line)) {
+            bytes.extend_from_slice(kept.as_bytes());
+            bytes.push(b'\n');
+        }
     }
     Content { bytes, cut: content.cut }
 }

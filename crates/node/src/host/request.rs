@@ -31,6 +31,7 @@ pub(super) enum Request {
     List { path: String, want: Want, max: usize },
     Window { log: Log, newest: u64, booted_at: Option<i64>, collected_at: Option<i64> },
     Markers { path: String, max: u64 },
+    Sandboxes { path: String },
     Command { known: Known, max: usize, deadline_ms: u64 },
 }
 
@@ -92,6 +93,7 @@ impl Request {
             Self::List { path, want: Want::Directories, .. } => format!("directories {path}"),
             Self::Window { log, .. } => format!("window {}", log.name()),
             Self::Markers { path, .. } => format!("markers {path}"),
+            Self::Sandboxes { path } => format!("sandboxes {path}"),
             Self::Command { known, .. } => format!("command {}", known.line()),
         }
     }
@@ -106,6 +108,7 @@ impl Request {
             | Self::Size { path }
             | Self::Space { path }
             | Self::List { path, .. }
+            | Self::Sandboxes { path }
             | Self::Markers { path, .. } => path.into(),
             Self::Window { log: Log::Command(known), .. } | Self::Command { known, .. } => program(known),
             Self::Window { log, .. } => log.name().into(),
@@ -137,6 +140,7 @@ impl Request {
                 Reply::Window(window::read(tree, log, *newest, clock, signals))
             }
             Self::Markers { path, max } => Reply::Markers(tree.markers(path, *max)),
+            Self::Sandboxes { path } => Reply::Content(tree.sandboxes(path)),
             Self::Command { known, max, deadline_ms } => {
                 let output = tree.command(known, *max, Duration::from_millis(*deadline_ms));
                 Reply::Content(output.map(|content| projection::project_output(known, content)))
@@ -150,7 +154,9 @@ impl Request {
             answer.map(|never| match never {})
         }
         match self {
-            Self::Read { .. } | Self::Command { .. } => Reply::Content(never(answer)),
+            Self::Read { .. } | Self::Sandboxes { .. } | Self::Command { .. } => {
+                Reply::Content(never(answer))
+            }
             Self::Link { .. } => Reply::Link(never(answer)),
             Self::Identity { .. } => Reply::Identity(never(answer)),
             Self::Size { .. } => Reply::Size(never(answer)),

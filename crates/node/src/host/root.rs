@@ -15,6 +15,7 @@ use super::command::{self, Known};
 use super::listing::{Listing, Want};
 use super::markers::{self, MarkerScan};
 use super::open::{self, OpenRootError};
+use super::sandboxes;
 use super::sidecar::Sidecars;
 use super::tree::{Captured, Tree};
 use super::window::{self, KMSG, LogFile, MAX_LOG_DIR, Sink, WindowReading};
@@ -137,6 +138,13 @@ impl Tree for Root {
                 Ok(scan) => Answer::Got(scan),
                 Err(error) => Answer::Failed(errno_of(&error.source)),
             },
+            Err(errno) => self.missing(path, errno),
+        }
+    }
+
+    fn sandboxes(&self, path: &str) -> Answer<Content> {
+        match self.open_file(path) {
+            Ok(file) => sandboxes::read(&mut &file),
             Err(errno) => self.missing(path, errno),
         }
     }

@@ -37,6 +37,9 @@ pub(super) trait Tree {
     /// What a program file holds.
     fn markers(&self, path: &str, max: u64) -> Answer<MarkerScan>;
 
+    /// The pod sandboxes in a database of containerd's.
+    fn sandboxes(&self, path: &str) -> Answer<Content>;
+
     /// Runs a known command; only a live machine has commands.
     fn command(&self, known: &Known, max: usize, deadline: Duration) -> Answer<Content>;
 

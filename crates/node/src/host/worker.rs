@@ -145,7 +145,7 @@ impl Worker {
             }
         }
         let (deadline, fair) = match request {
-            Request::Window { .. } | Request::Markers { .. } => (LONG, FAIR_LONG),
+            Request::Window { .. } | Request::Markers { .. } | Request::Sandboxes { .. } => (LONG, FAIR_LONG),
             Request::Command { deadline_ms, .. } => (Duration::from_millis(*deadline_ms) + GRACE, FAIR_LONG),
             Request::Read { .. }
             | Request::Link { .. }

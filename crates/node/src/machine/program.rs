@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use kernmend_core::plan::PROGRAM;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
@@ -33,6 +34,15 @@ pub enum Program {
         /// The unit.
         unit: String,
     },
+    /// Runs a plan in a unit of systemd's own, which goes on when the terminal is lost.
+    Detached {
+        /// The plan's file.
+        plan: String,
+        /// Its digest.
+        digest: String,
+        /// Whether reboots are left to a person.
+        no_reboot: bool,
+    },
     /// The last lines of the kernel's log of the boot before this one.
     PreviousKernelLog,
     /// A check that a person put into a directory of checks.
@@ -56,6 +66,9 @@ const MAX_OUTPUT: usize = 256 * 1024;
 const TICK: Duration = Duration::from_millis(20);
 
 impl Program {
+    /// The unit in which a plan is run.
+    pub const DETACHED_UNIT: &str = "kernmend-apply.service";
+
     /// The argument vector; none for a generator that isn't on the list.
     #[must_use]
     pub fn argv(&self) -> Option<Vec<String>> {
@@ -74,6 +87,13 @@ impl Program {
             Self::Reboot { at_once: false } => owned(&["systemctl", "reboot"]),
             Self::Reboot { at_once: true } => owned(&["systemctl", "--force", "--force", "reboot"]),
             Self::IsActive { unit } => owned(&["systemctl", "is-active", "--", unit]),
+            Self::Detached { plan, digest, no_reboot } => {
+                let unit = format!("--unit={}", Self::DETACHED_UNIT);
+                let mut argv = owned(&["systemd-run", &unit, "--collect", "--quiet", "--", PROGRAM, "apply"]);
+                argv.extend(owned(&[plan, "--approve", digest, "--foreground"]));
+                argv.extend(no_reboot.then(|| "--no-reboot".to_owned()));
+                argv
+            }
             Self::PreviousKernelLog => {
                 owned(&["journalctl", "--no-pager", "--quiet", "--dmesg", "--boot=-1", LOG_LINES])
             }

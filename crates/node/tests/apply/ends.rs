@@ -72,14 +72,14 @@ fn a_trial_that_dies_leaves_the_node_as_it_was_with_the_evidence() {
     assert_eq!(mortal.node.read(&files[0]), "Kernel panic - not syncing");
     assert_eq!(mortal.node.read(&files[1]), "Linux version 6.1\n");
     let mut store = Store::open(&mut mortal).unwrap();
-    let fell_back = store.fell_back(&mortal).unwrap();
+    let fell_back = Store::fell_back(&mortal).unwrap();
     assert_eq!(fell_back.len(), 1);
     assert_eq!((&fell_back[0].plan, &fell_back[0].expected), (&plan.digest(), &expected(&[NEW], &[])));
     // It is remembered when other plans have come.
     let mut other = plan.clone();
     other.body.advisory = None;
     store.begin(&mut mortal, &other).unwrap();
-    assert_eq!(store.fell_back(&mortal).unwrap(), fell_back);
+    assert_eq!(Store::fell_back(&mortal).unwrap(), fell_back);
     assert_eq!(mortal.node.tree(), Mortal::new(Fate::Dies).node.tree());
 }
 

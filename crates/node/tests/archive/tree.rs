@@ -31,6 +31,12 @@ impl Tree {
         self
     }
 
+    /// The paths of its files.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let files = self.0.iter().filter(|(_, entry)| matches!(entry, Entry::File(_)));
+        files.map(|(path, _)| path.clone()).collect()
+    }
+
     /// Writes it to a directory.
     pub(crate) fn write(&self, root: &Path) {
         for (path, entry) in &self.0 {

@@ -1,5 +1,7 @@
 //! Pods, from what each runtime leaves on disk.
 
+use std::io::Read as _;
+
 use kernmend_core::document::snapshot::{PodKind, Pods};
 use serde_json::json;
 
@@ -106,4 +108,63 @@ fn a_sandbox_without_a_process_is_not_here_and_a_group_without_a_sandbox_is() {
     let pods = root.snapshot().pods;
     assert_eq!(told(&pods), [one("/", PodKind::Static), one("a/runs", PodKind::Unknown)]);
     assert_eq!(pods.found[0].uid, HASH);
+}
+
+/// The database of containerd 1.6.20 (Debian 12) after `ctr --namespace k8s.io containers create` of `id00` to `id99`, with
+/// the labels that its CRI plugin and a kubelet give: each tenth of a DaemonSet, each next one of a StatefulSet, and each
+/// last one no sandbox.
+const DATABASE: &[u8] = include_bytes!("containerd-1.6.20-meta.db.gz");
+
+fn database() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(DATABASE).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// A node whose runtime has that database, and the sandboxes of its pods.
+fn with_database(bytes: &[u8]) -> Root {
+    let root = Root::new(&[]);
+    root.put("/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db", bytes);
+    for id in 0..100 {
+        let uid = format!("4e3eeca7-1f6a-4f2b-9a0e-3d7c0c6ad4{id:02}");
+        root.put(&format!("{CONTAINERD}/id{id:02}/config.json"), containerd("a", &format!("p{id:02}"), &uid));
+    }
+    root
+}
+
+#[test]
+fn labels_in_containerd_s_own_database_tell_the_kind() {
+    let snapshot = with_database(&database()).snapshot();
+    for (name, kind) in told(&snapshot.pods) {
+        let expected = match name.chars().last() {
+            Some('0') => PodKind::Daemonset,
+            Some('9') => PodKind::Unknown,
+            _ => PodKind::Other,
+        };
+        assert_eq!(kind, expected, "{name}");
+    }
+    assert_eq!(snapshot.pods.found.len(), 100);
+    assert!(!serde_json::to_string(&snapshot).unwrap().contains("hunter2"));
+}
+
+#[test]
+fn a_broken_database_tells_less_and_never_fails() {
+    let whole = database();
+    let root = with_database(&[]);
+    let open = |bytes: &[u8]| {
+        root.put("/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db", bytes);
+        let pods = root.snapshot().pods;
+        pods.found.iter().filter(|pod| pod.kind == PodKind::Unknown).count()
+    };
+    assert_eq!(open(&[]), 100);
+    assert_eq!(open(&whole[..5000]), 100);
+    // One of the two heads is enough, and a page that is missing takes its pods with it.
+    let mut one_head = whole.clone();
+    one_head[..4096].fill(0xff);
+    assert_eq!(open(&one_head), 10, "one head is enough");
+    for start in (8192..whole.len()).step_by(131_072) {
+        let mut broken = whole.clone();
+        broken[start..start + 8192].fill(0xff);
+        assert!((10..=100).contains(&open(&broken)), "{start}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The documents that have a committed schema.
-const DOCUMENTS: [&str; 4] = ["boot", "snapshot", "report", "kernels"];
+const DOCUMENTS: [&str; 6] = ["boot", "snapshot", "report", "kernels", "news", "signals"];
 
 /// Builds kernmend and writes the schemas.
 pub(crate) fn run(workspace: &Workspace) -> ExitCode {
