@@ -7,6 +7,7 @@ pub mod journal;
 pub mod kernels;
 pub mod news;
 pub mod plan;
+pub mod proof;
 pub mod report;
 pub mod signals;
 pub mod snapshot;

@@ -14,6 +14,7 @@ pub mod kernel;
 pub mod knowledge;
 pub mod plan;
 pub mod program;
+pub mod proof;
 pub mod scan;
 pub mod slab;
 pub mod version;

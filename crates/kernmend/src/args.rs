@@ -45,6 +45,8 @@ pub(crate) enum Asked {
     BootCheck {
         fall_back: bool,
     },
+    Verify(Verify),
+    Report(Report),
     Schema(String),
 }
 
@@ -131,6 +133,25 @@ pub(crate) enum BootSource {
     Live,
     Root(PathBuf),
     File(PathBuf),
+}
+
+/// The arguments of `verify`.
+#[derive(Debug)]
+pub(crate) struct Verify {
+    /// The directory that is read; the machine, where there is none.
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) json: bool,
+    /// Where the proof is written to besides.
+    pub(crate) write: Option<PathBuf>,
+}
+
+/// The arguments of `report`.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// The document; `-` is standard input.
+    pub(crate) document: PathBuf,
+    /// The page; `-` is standard output.
+    pub(crate) html: PathBuf,
 }
 
 /// What is to be judged.
@@ -323,12 +344,31 @@ pub(crate) fn command(messages: Messages) -> Command {
         );
     let install = Command::new("install").about(messages.about_install());
     let boot_check = Command::new("boot-check").hide(true).arg(flag("fall-back", messages.about_apply()));
+    let verify = Command::new("verify")
+        .about(messages.about_verify())
+        .after_help(messages.exit_codes_verify())
+        .arg(root())
+        .arg(file("write", messages.option_write_proof()))
+        .arg(
+            text("output", messages.option_output_verify())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text"),
+        );
+    let report = Command::new("report")
+        .about(messages.about_report())
+        .arg(
+            Arg::new("document")
+                .value_name("FILE")
+                .help(messages.argument_report())
+                .required(true)
+                .value_parser(path()),
+        )
+        .arg(file("html", messages.option_html()).required(true));
     let schema = Command::new("schema").about(messages.about_schema()).arg(
-        Arg::new("name")
-            .value_name("NAME")
-            .help(messages.argument_schema())
-            .required(true)
-            .value_parser(choice(&["boot", "report", "snapshot", "kernels", "news", "signals"])),
+        Arg::new("name").value_name("NAME").help(messages.argument_schema()).required(true).value_parser(
+            choice(&["boot", "report", "snapshot", "kernels", "news", "plan", "proof", "signals"]),
+        ),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
     Command::new("kernmend")
@@ -349,8 +389,8 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .global(true),
         )
         .subcommands([
-            check, collect, scan, signals, kernel, boot, plan, apply, status, rollback, install, explain,
-            schema,
+            check, collect, scan, signals, kernel, boot, plan, apply, status, rollback, install, verify,
+            report, explain, schema,
         ])
         .subcommands([answer, boot_check])
 }
@@ -436,6 +476,15 @@ impl Arguments {
             },
             "install" => Asked::Install,
             "boot-check" => Asked::BootCheck { fall_back: given.get_flag("fall-back") },
+            "verify" => Asked::Verify(Verify {
+                root: path("root"),
+                json: word("output").as_deref() == Some("json"),
+                write: path("write"),
+            }),
+            "report" => Asked::Report(Report {
+                document: path("document").expect("clap requires it"),
+                html: path("html").expect("clap requires it"),
+            }),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };
         Self { knowledge: path("knowledge"), for_problem_detector, command }

@@ -8,10 +8,12 @@ mod collect;
 mod explain;
 mod kernel;
 mod plan;
+mod report;
 mod scan;
 mod schema;
 mod signals;
 mod source;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,6 +50,8 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Status { follow, json } => apply::status(*follow, *json, messages),
         Asked::Install => apply::install(messages),
         Asked::BootCheck { fall_back } => apply::boot_check(*fall_back, &knowledge()?, dir, messages),
+        Asked::Verify(verify) => verify::run(verify, &knowledge()?, dir, messages),
+        Asked::Report(report) => report::run(report, &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }

@@ -3,7 +3,9 @@
 
 mod boot;
 mod kernel;
+mod page;
 mod plan;
+mod proof;
 mod scan;
 mod signals;
 mod status;
@@ -21,7 +23,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub(crate) use self::boot::boot;
 pub(crate) use self::kernel::kernels;
+pub(crate) use self::page::{proof_page, report_page};
 pub(crate) use self::plan::plan;
+pub(crate) use self::proof::proof;
 pub(crate) use self::scan::{is_candidate, news, scan};
 pub(crate) use self::signals::signals;
 pub(crate) use self::status::{checks, event, outcome, short, status, stuck};
@@ -133,6 +137,12 @@ impl<'a> Page<'a> {
     }
 
     fn headline(&self, node: &NodeSummary) -> String {
+        let line = self.node(node).join(" · ");
+        wrap(&line, self.width).into_iter().map(|line| format!("{BOLD}{line}{BOLD:#}\n")).collect()
+    }
+
+    /// The node in a few words: its name, distribution, kernel, cgroup version, and programs.
+    fn node(&self, node: &NodeSummary) -> Vec<String> {
         let messages = self.messages;
         let or = |fact: &Fact<String>, unknown: &str| match fact.value() {
             Some(value) if !value.is_empty() => printable(value),
@@ -154,29 +164,35 @@ impl<'a> Page<'a> {
             cgroup,
         ];
         parts.extend(node.programs.iter().map(|program| printable(program)));
-        let line = parts.join(" · ");
-        wrap(&line, self.width).into_iter().map(|line| format!("{BOLD}{line}{BOLD:#}\n")).collect()
+        parts
+    }
+
+    fn unanswered(&self, node: &NodeSummary) -> String {
+        let Some(line) = self.hung(node) else { return String::new() };
+        wrap(&line, self.width).into_iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    fn pending(&self, node: &NodeSummary) -> String {
+        let lines = self.waits(node).flat_map(|sentence| wrap(&sentence, self.width));
+        lines.map(|line| format!("{line}\n")).collect()
     }
 
     /// What a reboot would change, and who asks for one.
-    fn pending(&self, node: &NodeSummary) -> String {
-        let sentence = |pending: &Pending| match pending {
+    fn waits(&self, node: &NodeSummary) -> impl Iterator<Item = String> {
+        node.pending.iter().map(|pending| match pending {
             Pending::OtherKernel { release } => self.messages.pending_other(printable(release)),
             Pending::NewerKernel { release } => self.messages.pending_newer(printable(release)),
             Pending::Reboot { packages } if packages.is_empty() => self.messages.pending_reboot().to_owned(),
             Pending::Reboot { packages } => self.messages.pending_reboot_for(printable(&packages.join(", "))),
-        };
-        let lines = node.pending.iter().flat_map(|pending| wrap(&sentence(pending), self.width));
-        lines.map(|line| format!("{line}\n")).collect()
+        })
     }
 
     /// What hung: it can be the fault itself, and what kernmend could not see is behind it.
-    fn unanswered(&self, node: &NodeSummary) -> String {
-        let Some(first) = node.unanswered.first() else { return String::new() };
+    fn hung(&self, node: &NodeSummary) -> Option<String> {
+        let first = node.unanswered.first()?;
         let paths: Vec<&str> = node.unanswered.iter().map(|why| why.path.as_str()).collect();
         let why = Why { path: String::new(), detail: String::new(), ..first.clone() };
-        let line = self.messages.because(printable(&paths.join(", ")), self.messages.why(&why));
-        wrap(&line, self.width).into_iter().map(|line| format!("{line}\n")).collect()
+        Some(self.messages.because(printable(&paths.join(", ")), self.messages.why(&why)))
     }
 
     /// A finding with its evidence, what is missing, and the next step.
@@ -214,8 +230,7 @@ impl<'a> Page<'a> {
             Verdict::Unknown => AnsiColor::Cyan.on_default(),
             Verdict::Clear => AnsiColor::Green.on_default(),
         };
-        let advisory = self.knowledge.advisory(&finding.id);
-        let title = advisory.map_or(finding.title.as_str(), |advisory| &advisory.texts[&messages.0].title);
+        let title = self.title(finding);
         let verdict = pad(messages.verdict(finding.verdict), 9);
         let mut text = format!(
             "{style}{verdict}{style:#} {BOLD}{}  {}{BOLD:#}\n",
@@ -229,6 +244,12 @@ impl<'a> Page<'a> {
         text
     }
 
+    /// What a fault is called in the reader's language.
+    fn title<'b>(&'b self, finding: &'b Finding) -> &'b str {
+        let advisory = self.knowledge.advisory(&finding.id);
+        advisory.map_or(finding.title.as_str(), |advisory| &advisory.texts[&self.messages.0].title)
+    }
+
     /// Label and sentence of a piece of evidence, in the reader's language where the knowledge has them; a report can be
     /// older or newer than that.
     fn sentence(&self, finding: &Finding, evidence: &Evidence) -> (String, String) {
@@ -239,9 +260,21 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// What is missing, and the commands that would tell. Facts that are missing for one reason and could come to one
-    /// verdict are one sentence; of a finding that is unknown, the verdict that it could come to says nothing.
+    /// What is missing, and the commands that would tell.
     fn undecided(&self, finding: &Finding) -> String {
+        let (sentences, commands) = self.open(finding);
+        let lines =
+            sentences.iter().map(|sentence| self.line(self.messages.label_undecided(), sentence, &[]));
+        let mut text: String = lines.collect();
+        if !commands.is_empty() {
+            text.push_str(&self.line(self.messages.label_tells(), &commands, &[]));
+        }
+        text
+    }
+
+    /// What is missing as sentences, and the commands that would tell. Facts that are missing for one reason and could
+    /// come to one verdict are one sentence; of a finding that is unknown, the verdict that it could come to says nothing.
+    fn open(&self, finding: &Finding) -> (Vec<String>, String) {
         let messages = self.messages;
         let could_be = |undecided: &Undecided| {
             (finding.verdict != Verdict::Unknown).then_some(Reverse(undecided.could_be))
@@ -254,23 +287,17 @@ impl<'a> Page<'a> {
             commands.insert(undecided.command.as_str());
         }
         commands.remove("");
-        let mut text = String::new();
-        for ((could_be, why), facts) in alike {
+        let sentences = alike.into_iter().map(|((could_be, why), facts)| {
             let facts = facts.into_iter().collect::<Vec<_>>().join(", ");
             let why = messages.why(why);
-            let sentence = match could_be {
+            match could_be {
                 Some(Reverse(verdict)) => {
                     messages.could_be(messages.verdict(verdict).to_lowercase(), facts, why)
                 }
                 None => messages.because(facts, why),
-            };
-            text.push_str(&self.line(messages.label_undecided(), &sentence, &[]));
-        }
-        if !commands.is_empty() {
-            let commands = commands.into_iter().collect::<Vec<_>>().join(", ");
-            text.push_str(&self.line(messages.label_tells(), &commands, &[]));
-        }
-        text
+            }
+        });
+        (sentences.collect(), commands.into_iter().collect::<Vec<_>>().join(", "))
     }
 
     /// A labelled sentence at the page's width.

@@ -107,6 +107,19 @@ fn commands_end_as_they_do_for_whoever_is_there() {
     assert_eq!(output.stderr, b"/no/such/program: No such file or directory\n");
 }
 
+#[test]
+fn grub_sees_after_a_cut_of_the_power_what_was_settled() {
+    for recipe in [DEBIAN_12, DEBIAN_12_XFS] {
+        let mut vm = Vm::resumed(&Image::get(recipe).unwrap(), Bus::VirtioBlk).unwrap();
+        vm.push(b"echo 'lab: seen'\n", "/boot/grub/custom.cfg", "644").unwrap();
+        vm.settle("/boot").unwrap();
+        vm.power_cut();
+        vm.power_on().unwrap();
+        vm.wait_for_console("Linux version ").unwrap();
+        assert!(vm.console().contains("lab: seen"), "{}: {}", recipe.name, vm.console());
+    }
+}
+
 /// What GRUB says of its environment block, when it is asked to write it.
 fn grub_writes(recipe: Recipe) -> String {
     const SCRIPT: &str =
@@ -114,8 +127,8 @@ fn grub_writes(recipe: Recipe) -> String {
     let image = Image::get(recipe).unwrap();
     let mut vm = Vm::resumed(&image, Bus::VirtioBlk).unwrap();
     vm.push(SCRIPT.as_bytes(), "/boot/grub/custom.cfg", "644").unwrap();
-    // In order: GRUB doesn't replay the journal of a file system, so a new file must be in its place.
-    vm.restart().unwrap();
+    vm.settle("/boot").unwrap();
+    vm.reset().unwrap();
     vm.wait_for_console("lab: ").unwrap();
     vm.wait_for_console("\n").unwrap();
     let console = vm.console();

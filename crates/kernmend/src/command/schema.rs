@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use kernmend_core::boot::reading::Boot;
 use kernmend_core::document::kernels::Kernels;
 use kernmend_core::document::news::News;
+use kernmend_core::document::plan::Plan;
+use kernmend_core::document::proof::Proof;
 use kernmend_core::document::report::Report;
 use kernmend_core::document::signals::Signals;
 use kernmend_core::document::snapshot::Snapshot;
@@ -18,6 +20,8 @@ pub(crate) fn run(name: &str, messages: Messages) -> Result<ExitCode, Failure> {
     let schema = match name {
         "boot" => schema::<Document<Boot>>(),
         "snapshot" => schema::<Document<Snapshot>>(),
+        "plan" => schema::<Document<Plan>>(),
+        "proof" => schema::<Document<Proof>>(),
         "kernels" => schema::<Document<Kernels>>(),
         "news" => schema::<Document<News>>(),
         "signals" => schema::<Document<Signals>>(),

@@ -88,7 +88,7 @@ pub(super) fn remedy(remedy: &Remedy, messages: Messages) -> String {
 }
 
 /// The words of a remark with its values in them.
-fn words(remark: &Remark, messages: Messages) -> String {
+pub(super) fn words(remark: &Remark, messages: Messages) -> String {
     let Some(template) = messages.remark(&remark.code) else { return printable(&remark.code) };
     filled(template, &remark.values)
 }
@@ -118,7 +118,7 @@ pub(super) fn step(step: &Step, messages: Messages) -> String {
                 .iter()
                 .map(|(name, value)| format!("{name}={}", value.as_deref().unwrap_or_default()))
                 .collect();
-            messages.plan_step_environment(printable(block), printable(&variables.join(" ")))
+            messages.plan_step_environment(printable(&variables.join(" ")), printable(block))
         }
         Act::Menu { menu, boots, .. } => messages.plan_step_menu(printable(menu), printable(&boots.release)),
         Act::Prove { boots, .. } => messages.plan_step_prove(printable(&boots.release)),

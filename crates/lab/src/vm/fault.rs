@@ -60,7 +60,7 @@ impl Fault {
                 add(vm, &initrd, &[("init".to_owned(), &script)])?;
             }
         }
-        vm.run(&["sync"]).map(drop)
+        vm.settle("/boot")
     }
 }
 

@@ -11,7 +11,7 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The documents that have a committed schema.
-const DOCUMENTS: [&str; 6] = ["boot", "snapshot", "report", "kernels", "news", "signals"];
+const DOCUMENTS: [&str; 8] = ["boot", "snapshot", "report", "kernels", "news", "plan", "proof", "signals"];
 
 /// Builds kernmend and writes the schemas.
 pub(crate) fn run(workspace: &Workspace) -> ExitCode {

@@ -1,0 +1,71 @@
+//! Plans on real machines: real kernels, real GRUB, real reboots. What boots by default never changes before a trial was
+//! passed, what was committed stays, what was taken back leaves nothing behind.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
+
+#[path = "vm_plan/node.rs"]
+mod node;
+
+use lab::vm::Bus;
+use lab::vm::image::DEBIAN_12;
+
+use node::{Node, Outcome};
+
+const NOKMEM: &str = "cgroup.memory=nokmem";
+
+#[test]
+fn nokmem_is_tried_committed_kept_and_taken_back() {
+    let mut node = Node::new(DEBIAN_12, Bus::VirtioBlk);
+    assert!(!node.cmdline().contains(NOKMEM));
+    node.apply(&["--remedy", "nokmem"]);
+    assert_eq!(node.ends(), Outcome::Committed);
+    assert!(node.cmdline().contains(NOKMEM));
+    node.leaves_nothing_behind();
+    for _ in 0..2 {
+        node.power_cycle();
+        assert!(node.cmdline().contains(NOKMEM), "what was committed stays");
+        assert!(!node.cmdline().contains("kernmend.trial="), "and the trial's own arguments don't");
+    }
+    node.roll_back();
+    assert_eq!(node.ends(), Outcome::RolledBack);
+    assert!(!node.cmdline().contains(NOKMEM));
+    node.leaves_nothing_behind();
+    node.power_cycle();
+    assert!(!node.cmdline().contains(NOKMEM), "what was taken back stays away");
+}
+
+#[test]
+fn a_node_after_a_careless_sed_keeps_booting_what_was_committed() {
+    let mut node = Node::new(DEBIAN_12, Bus::VirtioScsi);
+    node.run(&["sed", "-i", "s/saved/0/g", "/etc/default/grub"]);
+    node.run(&["sh", "-c", "sed -i s/saved/0/g /etc/default/grub.d/*.cfg"]);
+    node.run(&["update-grub"]);
+    let (old, other) = node.kernels();
+    node.apply(&["--remedy", &format!("kernel={other}")]);
+    assert_eq!(node.ends(), Outcome::Committed);
+    assert_eq!(node.release(), other);
+    for _ in 0..2 {
+        node.power_cycle();
+        assert_eq!(node.release(), other, "what was committed is booted");
+    }
+    node.roll_back();
+    assert_eq!(node.ends(), Outcome::RolledBack);
+    assert_eq!(node.release(), old);
+    node.leaves_nothing_behind();
+}
+
+#[test]
+fn control_groups_go_to_version_2_and_back() {
+    let mut node = Node::new(DEBIAN_12, Bus::VirtioBlk);
+    let is_v2 = |node: &mut Node| node.test(&["test", "-e", "/sys/fs/cgroup/cgroup.controllers"]);
+    assert!(!is_v2(&mut node));
+    node.apply(&["--remedy", "cgroup-v2"]);
+    assert_eq!(node.ends(), Outcome::Committed);
+    assert!(is_v2(&mut node));
+    node.power_cycle();
+    assert!(is_v2(&mut node));
+    node.apply(&["--remedy", "cgroup-v1"]);
+    assert_eq!(node.ends(), Outcome::Committed);
+    assert!(!is_v2(&mut node));
+    node.leaves_nothing_behind();
+}
