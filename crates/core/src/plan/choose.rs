@@ -22,7 +22,7 @@ pub(super) fn ways(node: &Node<'_>, knowledge: &KnowledgeBase, advisory: Option<
     let is_leak = advisory.name == "kmem-accounting-leak";
     let mut ways = installed(node, knowledge, advisory);
     ways.push(argument(node, knowledge, advisory, is_leak));
-    ways.push(upgrade(advisory));
+    ways.push(upgrade());
     ways.extend(runtimes(node, advisory, is_leak));
     ways.extend(reboot(finding, advisory));
     ways.sort_by_key(|way| match way.standing {
@@ -108,7 +108,7 @@ fn argument(node: &Node<'_>, knowledge: &KnowledgeBase, advisory: &Advisory, is_
     }
 }
 
-fn upgrade(_advisory: &Advisory) -> Way {
+fn upgrade() -> Way {
     let by_hand = Standing::ByHand { how: vec![Remark::new("by-hand-kernel", [])] };
     Way {
         rests_on: vec![Remark::new("durable", [])],
@@ -141,7 +141,11 @@ fn runtimes(node: &Node<'_>, advisory: &Advisory, is_leak: bool) -> Vec<Way> {
         minutes: Some(2 * REBOOT),
         ..way(remedy, standing(code), Risk::Medium)
     };
-    let newer = made(Remedy::NewerRuntime, "by-hand-runtime");
+    let mut newer = made(Remedy::NewerRuntime, "by-hand-runtime");
+    // runc of 1.1.6 and later makes cgroups in it, and kubelets from before that don't remove them (kubernetes#117647).
+    if node.snapshot.body.cgroups.controllers.value().is_some_and(|all| all.contains_key("misc")) {
+        newer.side_effects.push(Remark::new("misc-controller", []));
+    }
     let mut rebuilt = made(Remedy::RebuiltRuntime, "by-hand-rebuild");
     rebuilt.side_effects.push(Remark::new("old-version-escapes", []));
     vec![newer, rebuilt]

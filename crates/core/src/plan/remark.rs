@@ -26,6 +26,7 @@ pub const CODES: &[(&str, &[&str])] = &[
     ("ids-run-out", &["day"]),
     ("kernel-stays", &[]),
     ("both-switch", &["programs"]),
+    ("misc-controller", &[]),
     ("old-version-escapes", &[]),
     // Refusals.
     ("no-machine-id", &[]),
