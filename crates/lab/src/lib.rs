@@ -6,6 +6,7 @@ mod cache;
 pub mod cgroup_farm;
 mod command;
 pub mod debian;
+pub mod downtime;
 pub mod gaps;
 pub mod grub_emu;
 pub mod hung;

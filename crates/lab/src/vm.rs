@@ -2,6 +2,7 @@
 //! that is kept in the cache and gets a disk of its own, on which it may do anything. Every wait has an end, which is an
 //! error with the last lines of the console: never a reason to go on, and never a measure of anything.
 
+pub mod announce;
 mod console;
 pub mod fault;
 mod guest;
@@ -105,6 +106,17 @@ pub enum Bus {
     VirtioScsi,
 }
 
+/// The state of a machine that had come to where a test begins; many can begin there.
+#[derive(Debug)]
+pub struct Kept(Vm);
+
+impl Kept {
+    /// A machine in this state.
+    pub fn resumed(&self) -> Result<Vm, VmError> {
+        Vm::resume(&self.0.disk, self.0.bus)
+    }
+}
+
 /// A machine with a disk of its own. It is off when it is dropped.
 #[derive(Debug)]
 pub struct Vm {
@@ -138,10 +150,14 @@ impl Vm {
     /// A machine in the state of one that has booted a fresh disk of an image, in about a second. It hasn't booted by
     /// itself: its console is empty, and machines of one image have the same boot id until they boot again.
     pub fn resumed(image: &Image, bus: Bus) -> Result<Self, VmError> {
+        Self::resume(&image.running(bus)?, bus)
+    }
+
+    /// A machine in the state that was saved in a disk's image, on a copy of it. All its clusters are new again.
+    fn resume(saved: &Path, bus: Bus) -> Result<Self, VmError> {
         let work = work()?;
         let disk = work.path().join("disk.qcow2");
-        let running = image.running(bus)?;
-        fs::copy(&running, &disk).map_err(LabError::file("copying", running))?;
+        fs::copy(saved, &disk).map_err(LabError::file("copying", saved))?;
         let mut vm = Self::off(work, disk, bus);
         vm.start(&Start::Saved(BOOTED))?;
         vm.boot_id = vm.read_line("/proc/sys/kernel/random/boot_id")?;
@@ -149,6 +165,19 @@ impl Vm {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         vm.run(&["date", "--set", &format!("@{now}")])?;
         Ok(vm)
+    }
+
+    /// Ends the running machine where it stands; others begin there.
+    pub fn keep(mut self) -> Result<Kept, VmError> {
+        self.save(BOOTED)?;
+        self.power_cut();
+        Ok(Kept(self))
+    }
+
+    /// Makes all clusters of the disk new, as they are in a fresh one: what the running machine writes from here on, and
+    /// doesn't flush, is lost with the power.
+    pub fn renew_disk(&mut self) -> Result<(), VmError> {
+        self.save("renewed")
     }
 
     /// Saves the state of the running machine in its disk's image.
@@ -310,6 +339,11 @@ impl Vm {
 
     fn order(&mut self, command: &str) -> Result<(), VmError> {
         self.with(command, |qemu| Ok(qemu.monitor.order(command)?))
+    }
+
+    /// The time of the processor that this run of the machine has taken so far.
+    pub fn processor(&mut self) -> Result<Duration, VmError> {
+        self.with("its time", |qemu| Ok(qemu.processor()?))
     }
 
     /// Does something with the running machine, and says what was waited for where it fails.

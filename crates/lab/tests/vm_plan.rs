@@ -7,25 +7,31 @@
 mod node;
 
 use lab::vm::Bus;
-use lab::vm::image::DEBIAN_12;
+use lab::vm::image::{DEBIAN_11, DEBIAN_12, DEBIAN_12_XFS, DEBIAN_13, Recipe};
 
 use node::{Node, Outcome};
 
 const NOKMEM: &str = "cgroup.memory=nokmem";
 
-#[test]
-fn nokmem_is_tried_committed_kept_and_taken_back() {
-    let mut node = Node::new(DEBIAN_12, Bus::VirtioBlk);
+/// A node on which nokmem was tried and committed, and on which it stays through power cycles.
+fn with_nokmem(recipe: Recipe, power_cycles: usize) -> Node {
+    let mut node = Node::new(recipe, Bus::VirtioBlk);
     assert!(!node.cmdline().contains(NOKMEM));
     node.apply(&["--remedy", "nokmem"]);
     assert_eq!(node.ends(), Outcome::Committed);
     assert!(node.cmdline().contains(NOKMEM));
     node.leaves_nothing_behind();
-    for _ in 0..2 {
+    for _ in 0..power_cycles {
         node.power_cycle();
         assert!(node.cmdline().contains(NOKMEM), "what was committed stays");
         assert!(!node.cmdline().contains("kernmend.trial="), "and the trial's own arguments don't");
     }
+    node
+}
+
+#[test]
+fn nokmem_is_tried_committed_kept_and_taken_back() {
+    let mut node = with_nokmem(DEBIAN_12, 2);
     node.roll_back();
     assert_eq!(node.ends(), Outcome::RolledBack);
     assert!(!node.cmdline().contains(NOKMEM));
@@ -35,22 +41,51 @@ fn nokmem_is_tried_committed_kept_and_taken_back() {
 }
 
 #[test]
+fn nokmem_is_committed_where_boot_is_on_xfs() {
+    with_nokmem(DEBIAN_12_XFS, 1);
+}
+
+#[test]
+fn nokmem_is_committed_on_debian_11() {
+    with_nokmem(DEBIAN_11, 1);
+}
+
+#[test]
+fn debian_13_moves_to_another_kernel_and_back() {
+    let mut node = Node::new(DEBIAN_13, Bus::VirtioBlk);
+    let (old, other) = node.kernels();
+    node.apply(&["--remedy", &format!("kernel={other}")]);
+    assert_eq!(node.ends(), Outcome::Committed);
+    assert_eq!(node.release(), other);
+    node.leaves_nothing_behind();
+    node.power_cycle();
+    assert_eq!(node.release(), other, "what was committed is booted");
+    node.roll_back();
+    assert_eq!(node.ends(), Outcome::RolledBack);
+    assert_eq!(node.release(), old);
+    node.leaves_nothing_behind();
+}
+
+#[test]
 fn a_node_after_a_careless_sed_keeps_booting_what_was_committed() {
     let mut node = Node::new(DEBIAN_12, Bus::VirtioScsi);
     node.run(&["sed", "-i", "s/saved/0/g", "/etc/default/grub"]);
     node.run(&["sh", "-c", "sed -i s/saved/0/g /etc/default/grub.d/*.cfg"]);
     node.run(&["update-grub"]);
-    let (old, other) = node.kernels();
-    node.apply(&["--remedy", &format!("kernel={other}")]);
+    // The first entry, which is of the newest kernel, whatever was saved.
+    let (saved, first) = node.kernels();
+    assert_eq!(node.release(), saved);
+    node.refuses(&["--remedy", &format!("kernel={first}")], "default-is-another");
+    node.vm.reboot().unwrap();
+    assert_eq!(node.release(), first);
+    node.apply(&["--remedy", &format!("kernel={saved}")]);
     assert_eq!(node.ends(), Outcome::Committed);
-    assert_eq!(node.release(), other);
-    for _ in 0..2 {
-        node.power_cycle();
-        assert_eq!(node.release(), other, "what was committed is booted");
-    }
+    assert_eq!(node.release(), saved);
+    node.power_cycle();
+    assert_eq!(node.release(), saved, "what was committed is booted");
     node.roll_back();
     assert_eq!(node.ends(), Outcome::RolledBack);
-    assert_eq!(node.release(), old);
+    assert_eq!(node.release(), first);
     node.leaves_nothing_behind();
 }
 

@@ -83,6 +83,15 @@ fn change<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running) -> Result<Cha
             "kernmend boot",
         )]
     })?;
+    // What is taken back leaves the menu as it was: then it has to boot what runs now.
+    if let Some(other) = node.boot.chosen().filter(|other| other.release.as_ref() != Some(&running.release)) {
+        return Err(vec![refusal(
+            "default-is-another",
+            [("title", other.title.clone()), ("release", running.release.clone())],
+            [&other.place.file],
+            "kernmend boot",
+        )]);
+    }
     let nothing =
         |release: &str| Expected { release: release.to_owned(), present: Vec::new(), absent: Vec::new() };
     match remedy {

@@ -35,6 +35,7 @@ pub const CODES: &[(&str, &[&str])] = &[
     ("image-based", &["system"]),
     ("fallback-not-in-menu", &["release"]),
     ("fallback-not-named", &["title"]),
+    ("default-is-another", &["title", "release"]),
     ("target-not-in-menu", &["release"]),
     ("entry-not-plain", &["title"]),
     ("no-hook", &["file"]),

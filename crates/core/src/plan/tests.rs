@@ -291,6 +291,9 @@ fn what_could_lose_the_node_is_refused_by_its_name() {
     check_refused(edit("custom.cfg", "other.cfg"), nokmem(), "no-hook");
     check_refused(edit("set timeout=0", "set timeout=-1"), nokmem(), "menu-waits");
     check_refused(edit(RELEASE, "5.10.0-1-amd64"), nokmem(), "fallback-not-in-menu");
+    // A newer kernel was installed and not booted yet.
+    check_refused(edit("set default=\"0\"", "set default=\"1>2\""), nokmem(), "default-is-another");
+    check_refused(edit("set default=\"0\"", "set default=\"1>2\""), move_to(OTHER), "default-is-another");
     check_refused(|_| {}, move_to("6.12.1"), "target-not-in-menu");
     check_refused(|_| {}, move_to(RELEASE), "already-so");
     check_refused(|lab| lab.files.custom = Given::Not, nokmem(), "custom-not-read");

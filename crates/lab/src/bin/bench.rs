@@ -16,6 +16,7 @@ use kernmend_core::document::Document;
 use kernmend_core::document::snapshot::Snapshot;
 use lab::cgroup_farm::CgroupFarm;
 use lab::debian::{Package, Packages};
+use lab::downtime::{self, Away};
 use lab::kernmend;
 use lab::log::{self, Known};
 use lab::measure::{self, Usage};
@@ -24,12 +25,13 @@ use lab::table::{Row, Table};
 
 type Bench = fn() -> Result<Vec<Row>, Box<dyn Error>>;
 
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("cgroup-walk", cgroup_walk),
     ("state", state),
     ("programs", programs),
     ("logs", logs),
     ("follow", follow),
+    ("downtime", downtime),
 ];
 
 const DOCKER: Package = Package { suite: "bookworm", name: "docker.io" };
@@ -248,6 +250,31 @@ fn follow() -> Result<Vec<Row>, Box<dyn Error>> {
             Some(1.0),
         ),
         row("5,000 known lines a second: of a processor", milliseconds(usage.processor), all, "ms", None),
+    ])
+}
+
+/// How long a node is away for a plan, beside one bare reboot. The middle one of several turns counts: a boot has parts
+/// that come out longer or shorter by themselves.
+fn downtime() -> Result<Vec<Row>, Box<dyn Error>> {
+    const ROUNDS: usize = 5;
+    let node = downtime::Node::new()?;
+    let (mut plan, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        bare.push(node.bare()?);
+        plan.push(node.by_plan()?);
+    }
+    let row = |what: &str, time: fn(&Away) -> Duration, goal| {
+        let middle = |all: &[Away]| {
+            let mut times: Vec<Duration> = all.iter().map(time).collect();
+            times.sort();
+            milliseconds(times[times.len() / 2])
+        };
+        let what = format!("reboot into a trial that is healthy, beside a bare one: {what}");
+        Row { what, ours: middle(&plan), peer: middle(&bare), unit: "ms", goal }
+    };
+    Ok(vec![
+        row("wall time", |away| away.wall, Some(1.15)),
+        row("processor time", |away| away.processor, None),
     ])
 }
 

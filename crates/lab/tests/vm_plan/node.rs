@@ -9,7 +9,7 @@ use lab::vm::image::{Image, Recipe};
 use lab::vm::{Bus, Vm, VmError};
 
 /// Where the program is put.
-const PROGRAM: &str = "/usr/local/sbin/kernmend";
+pub(crate) const PROGRAM: &str = "/usr/local/sbin/kernmend";
 const PLAN: &str = "/root/plan.json";
 
 /// How a plan ended, by the exit code of `kernmend status`.
@@ -68,12 +68,27 @@ impl Node {
         Document::from_json(&self.run(&["cat", PLAN])).unwrap()
     }
 
+    /// Makes a plan that may not start, for this reason among others.
+    pub(crate) fn refuses(&mut self, options: &[&str], reason: &str) {
+        let mut words = vec![PROGRAM, "plan", "--output", "json"];
+        words.extend(options);
+        let output = self.vm.exec(&words).unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let plan: Document<Plan> = Document::from_json(&said).unwrap();
+        assert!(plan.body.refusals.iter().any(|refusal| refusal.reason.code == reason), "{said}");
+    }
+
     /// Makes a plan and has it run; the reboot into the trial is under way when it returns.
     pub(crate) fn apply(&mut self, options: &[&str]) -> Document<Plan> {
         let plan = self.plan(options);
+        self.start(&plan);
+        plan
+    }
+
+    /// Has the plan run that was made last; the reboot into the trial is under way when it returns.
+    pub(crate) fn start(&mut self, plan: &Document<Plan>) {
         let digest = plan.digest().to_string();
         self.vm.tell(&[PROGRAM, "apply", PLAN, "--approve", &digest]).unwrap();
-        plan
     }
 
     /// Has what was done taken back; the reboot is under way when it returns.
