@@ -1,15 +1,9 @@
 //! Plans on real machines: real kernels, real GRUB, real reboots. What boots by default never changes before a trial was
 //! passed, what was committed stays, what was taken back leaves nothing behind.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
-
-#[path = "vm_plan/node.rs"]
-mod node;
-
+use lab::node::{Node, Outcome};
 use lab::vm::Bus;
 use lab::vm::image::DEBIAN_12;
-
-use node::{Node, Outcome};
 
 const NOKMEM: &str = "cgroup.memory=nokmem";
 
