@@ -106,6 +106,7 @@ pub fn plan(node: &Node<'_>, knowledge: &KnowledgeBase, wish: &Wish) -> Document
         steps: Vec::new(),
         trial: None,
         remarks: Vec::new(),
+        report: Some(node.report.clone()),
     };
     if let Some(remedy) = plan.remedy.clone() {
         plan.refusals = preflight::refusals(node, wish);

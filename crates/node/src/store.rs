@@ -19,7 +19,7 @@ pub const EVIDENCE: &str = "/var/lib/kernmend/evidence";
 const LOCK: &str = "/var/lib/kernmend/lock";
 
 /// A plan holds the files that it writes, and a line of a journal what a check said; this is far beyond both.
-const MAX_JOURNAL: usize = 64 << 20;
+pub const MAX_JOURNAL: usize = 64 << 20;
 
 /// Files that a plan replaces are settings and menus.
 pub const MAX_KEPT: usize = 16 << 20;

@@ -12,3 +12,5 @@ mod mortal;
 mod node;
 #[path = "apply/plan.rs"]
 mod plan;
+#[path = "apply/planned.rs"]
+mod planned;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Digest};
+use super::report::Report;
+use super::{Body, Digest, Document};
 
 /// One remedy on one node: what is done in which order, what is checked, and how each step is taken back.
 ///
@@ -32,6 +33,9 @@ pub struct Plan {
     pub trial: Option<Trial>,
     /// What a person should know before agreeing: what is caught and what isn't, what stays behind.
     pub remarks: Vec<Remark>,
+    /// The report that it was made from, the parent: kept with the plan, it can be proven later what was mended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Document<Report>>,
 }
 
 impl Body for Plan {

@@ -31,6 +31,7 @@ fn plan() -> Plan {
             dead_man: 900,
         }),
         remarks: Vec::new(),
+        report: None,
     }
 }
 

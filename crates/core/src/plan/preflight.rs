@@ -7,7 +7,8 @@ use crate::boot::environment::EnvironmentProblem;
 use crate::boot::writable::{Obstacle, Writable};
 use crate::document::Fact;
 use crate::document::plan::{Refusal, Remark};
-use crate::document::snapshot::{KernelFile, Maintainer, PodKind, Snapshot};
+use crate::document::snapshot::{CgroupMode, InstalledKernel, KernelFile, Maintainer, PodKind, Snapshot};
+use crate::version::upstream::compare;
 
 /// Bytes that must be free where the trial's script and the menu are written: both, several times over.
 const MIN_FREE: u64 = 4 << 20;
@@ -19,15 +20,15 @@ const MAX_EVIDENCE: usize = 10;
 const KUBELETS: [&str; 4] = ["kubelet", "k3s", "rke2", "k0s"];
 
 /// A refusal from its parts.
-pub(super) fn refusal<const N: usize, const M: usize, S: AsRef<str>>(
+pub(super) fn refusal<const N: usize>(
     code: &str,
     values: [(&str, String); N],
-    evidence: [S; M],
+    evidence: impl IntoIterator<Item = impl AsRef<str>>,
     command: &str,
 ) -> Refusal {
     Refusal {
         reason: Remark::new(code, values),
-        evidence: evidence.iter().map(|place| place.as_ref().to_owned()).collect(),
+        evidence: evidence.into_iter().map(|place| place.as_ref().to_owned()).collect(),
         command: command.to_owned(),
     }
 }
@@ -150,7 +151,8 @@ fn people(snapshot: &Snapshot, wish: &Wish) -> Vec<Refusal> {
         snapshot.services.running.iter().any(|service| KUBELETS.contains(&service.program.as_str()));
     let gaps: Vec<String> =
         snapshot.pods.gaps.iter().filter(|_| runs_kubelet).map(|why| why.path.clone()).collect();
-    if !wish.with_pods && !(staying.is_empty() && gaps.is_empty()) {
+    let is_empty = staying.is_empty() && gaps.is_empty();
+    if !is_empty && !wish.with_pods {
         let count = if staying.is_empty() { "?".to_owned() } else { staying.len().to_string() };
         refusals.push(Refusal {
             reason: Remark::new("pods-here", [("count", count)]),
@@ -237,6 +239,15 @@ pub(super) fn kernels(node: &Node<'_>, releases: [&str; 2]) -> Vec<Refusal> {
         };
         let is_there =
             |file: &Fact<KernelFile>| file.value().is_some_and(|file| file.size.value() != Some(&0));
+        if lacks_cgroup_v1(snapshot, kernel) {
+            let values = [("release", release.to_owned())];
+            refusals.push(refusal(
+                "cgroup-v1-not-built",
+                values,
+                [kernel.options.from()],
+                "kernmend plan --remedy cgroup-v2",
+            ));
+        }
         if !is_there(&kernel.image) {
             refusals.push(incomplete(release, "vmlinuz", kernel.image.from()));
         }
@@ -248,6 +259,16 @@ pub(super) fn kernels(node: &Node<'_>, releases: [&str; 2]) -> Vec<Refusal> {
         }
     }
     refusals
+}
+
+/// Whether a kernel has no memory controller for control groups of version 1, on a node that has those: kubelet and runtime
+/// would not come up. It can be left out since 6.11 (`CONFIG_MEMCG_V1`).
+fn lacks_cgroup_v1(snapshot: &Snapshot, kernel: &InstalledKernel) -> bool {
+    const SINCE: &str = "6.11.0";
+    let is_v1 = matches!(snapshot.cgroups.mode.value(), Some(CgroupMode::V1 | CgroupMode::Hybrid));
+    let has_option = compare(&kernel.release, SINCE).is_ge();
+    let is_built = kernel.options.value().and_then(|options| options.get("CONFIG_MEMCG_V1"));
+    is_v1 && has_option && is_built.is_some_and(|value| value == "n")
 }
 
 fn incomplete(release: &str, what: &str, evidence: &str) -> Refusal {

@@ -51,6 +51,7 @@ pub const CODES: &[(&str, &[&str])] = &[
     ("pods-here", &["count"]),
     ("control-plane-here", &["what"]),
     ("kernel-incomplete", &["release", "what"]),
+    ("cgroup-v1-not-built", &["release"]),
     ("no-space", &["where", "free"]),
     ("packages-at-work", &["what"]),
     ("other-remediator", &["what"]),

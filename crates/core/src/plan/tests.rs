@@ -11,7 +11,7 @@ use crate::boot::reading::of_files;
 use crate::document::Fact;
 use crate::document::plan::{Act, Check, Stage};
 use crate::document::snapshot::{
-    Distribution, FileSystem, InstalledKernel, KernelFile, Layer, LayerKind, Origin, Space,
+    CgroupMode, Distribution, FileSystem, InstalledKernel, KernelFile, Layer, LayerKind, Origin, Space,
 };
 
 const MENU: &str = "/boot/grub/grub.cfg";
@@ -275,6 +275,18 @@ fn what_could_lose_the_node_is_refused_by_its_name() {
         |lab| lab.files.environments[0].1 = block(&[("next_entry", "2")]),
         nokmem(),
         "one-shot-pending",
+    );
+    check_refused(
+        |lab| {
+            let mut newer = installed("6.12.9-cloud-amd64");
+            let options = BTreeMap::from([("CONFIG_MEMCG_V1".to_owned(), "n".to_owned())]);
+            newer.options = Fact::known(options, "/boot/config-6.12.9-cloud-amd64");
+            lab.snapshot.body.kernels = Fact::known(vec![installed(RELEASE), newer], "/boot");
+            lab.snapshot.body.cgroups.mode = Fact::known(CgroupMode::V1, "/proc/mounts");
+            edit(OTHER, "6.12.9-cloud-amd64")(lab);
+        },
+        move_to("6.12.9-cloud-amd64"),
+        "cgroup-v1-not-built",
     );
     check_refused(edit("custom.cfg", "other.cfg"), nokmem(), "no-hook");
     check_refused(edit("set timeout=0", "set timeout=-1"), nokmem(), "menu-waits");

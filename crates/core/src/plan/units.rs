@@ -39,7 +39,8 @@ pub(super) fn dead_man(mark: &str, seconds: u64) -> Vec<Unit> {
             content: format!(
                 "{DIRECTORY_NOTE}[Unit]\nDescription=kernmend: reboot a trial that was not passed\n\
                  ConditionKernelCommandLine={mark}\nDefaultDependencies=no\n\n\
-                 [Service]\nType=oneshot\nExecStart={PROGRAM} boot-check --fall-back\n"
+                 [Service]\nType=oneshot\nTimeoutStartSec=60s\nFailureAction=reboot-force\n\
+                 ExecStart={PROGRAM} boot-check --fall-back\n"
             ),
         },
         Unit {

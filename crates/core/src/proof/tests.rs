@@ -82,6 +82,7 @@ impl Run {
                 dead_man: 900,
             }),
             remarks: Vec::new(),
+            report: None,
         };
         Self {
             before: Some(Document::new(report(Verdict::Critical, Verdict::Exposed, 1_000), None)),

@@ -117,8 +117,10 @@ mod tests {
     const SLUB: &str = "SLUB: Unable to allocate memory on node -1 (gfp=0xd0)\n";
     const CACHE: &str = "  cache: dentry(7:pod1), object size: 192, buffer size: 192\n";
 
-    /// At each time some text comes: what is told then, and when it would be asked again. `None` is the end.
-    fn check(steps: &[(Option<u64>, String, &[&str], Option<u64>)]) {
+    /// A time, or the end; the text that comes then; what is told; when it would be asked again.
+    type Step<'a> = (Option<u64>, String, &'a [&'a str], Option<u64>);
+
+    fn check(steps: &[Step<'_>]) {
         let signals = KnowledgeBase::embedded().signals;
         let mut scanner = Scanner::new(&signals, Clock::default());
         let mut pace = Pace::default();

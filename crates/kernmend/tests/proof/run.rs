@@ -80,12 +80,11 @@ impl Node {
     fn keep(&self, entries: &[Entry], booted_at: i64, uptime: i64) {
         let before = super::kernmend(&["check", "--root", Self::before().path(), "-o", "json"]).stdout;
         let before = String::from_utf8(before).expect("a report is UTF-8");
-        let digest = Document::<Report>::from_json(&before).expect("it is a report").digest();
-        let plan = Document::new(plan(), Some(digest.clone()));
+        let before = Document::<Report>::from_json(&before).expect("it is a report");
+        let parent = Some(before.digest());
+        let plan = Document::new(Plan { report: Some(before), ..plan() }, parent);
         let lines: String = entries.iter().map(Entry::line).collect();
         self.write("var/lib/kernmend/journal", &(Journal::first_line(&plan) + &lines));
-        let digits = digest.to_string().split_off("sha256:".len());
-        self.write(&format!("var/lib/kernmend/reports/{digits}.json"), &before);
         self.write("proc/stat", &format!("btime {booted_at}\n"));
         self.write("proc/uptime", &format!("{uptime}.00 0.00\n"));
     }
@@ -210,6 +209,7 @@ fn plan() -> Plan {
             health_deadline: 600,
             dead_man: 900,
         }),
+        report: None,
         remarks: vec![
             Remark::new("default-moves-last", []),
             Remark::new("caught-panic", [("seconds", "10".to_owned())]),

@@ -1,5 +1,7 @@
 //! A real root: the machine's own, or in tests a directory that is laid out like one. No path leads out of it.
 
+mod freeze;
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -419,42 +421,6 @@ fn sync_within(time: Duration) {
 #[expect(clippy::needless_pass_by_value, reason = "it stands behind `map_err`")]
 fn errno_of(error: std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
-}
-
-/// `FIFREEZE` and `FITHAW` of `linux/fs.h`.
-mod freeze {
-    use std::os::fd::OwnedFd;
-
-    use rustix::io::Errno;
-    use rustix::ioctl::{NoArg, Opcode, ioctl, opcode};
-
-    const FREEZE: Opcode = opcode::read_write::<i32>(b'X', 119);
-    const THAW: Opcode = opcode::read_write::<i32>(b'X', 120);
-
-    /// Freezes a file system and thaws it: to be frozen, all of its journal has to be in its place. Where that can't be done,
-    /// what was synced has to do.
-    pub(super) fn and_thaw(directory: &OwnedFd) -> Result<(), Errno> {
-        match call::<FREEZE>(directory) {
-            Ok(()) => {}
-            // Somebody else froze it, with the same effect, and thaws it.
-            Err(Errno::BUSY) => return Ok(()),
-            // File systems that have no journal, and a container that may not.
-            Err(Errno::OPNOTSUPP | Errno::NOTTY | Errno::INVAL | Errno::PERM) => return Ok(()),
-            Err(errno) => return Err(errno),
-        }
-        // Once more than fails: a root that stays frozen is a node that is lost.
-        match call::<THAW>(directory).or_else(|_| call::<THAW>(directory)) {
-            // Somebody thawed it before.
-            Ok(()) | Err(Errno::INVAL) => Ok(()),
-            Err(errno) => Err(errno),
-        }
-    }
-
-    #[expect(unsafe_code, reason = "the system has no other way to freeze a file system")]
-    fn call<const OPCODE: Opcode>(directory: &OwnedFd) -> Result<(), Errno> {
-        // SAFETY: the kernel doesn't look at the argument of either (`ioctl_fsfreeze`, `ioctl_fsthaw` in `fs/ioctl.c`).
-        unsafe { ioctl(directory, NoArg::<OPCODE>::new()) }
-    }
 }
 
 #[cfg(test)]

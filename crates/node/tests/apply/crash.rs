@@ -11,12 +11,16 @@ use kernmend_core::document::plan::Plan;
 use kernmend_node::apply::{ApplyError, Ending};
 
 use super::mortal::{Death, Mortal};
-use super::node::{Fate, Tree};
+use super::node::{Fate, NEW, Node, Tree};
 use super::plan::plan;
 
-/// The clean ends, and how many effects it takes to come to the one of this fate.
-struct Clean {
+/// The clean ends of a plan, and the effects that it takes to come to the one of this fate.
+pub(crate) struct Clean {
     fate: Fate,
+    /// Makes the plan for a node.
+    plan: fn(&Node) -> Document<Plan>,
+    /// What the boots after a committed plan show.
+    shows: (&'static str, &'static str),
     before: Tree,
     committed: Tree,
     effects: Vec<&'static str>,
@@ -24,17 +28,26 @@ struct Clean {
 
 impl Clean {
     fn run(fate: Fate) -> Self {
+        Self::of(fate, plan, ("/proc/cmdline", NEW))
+    }
+
+    pub(crate) fn of(
+        fate: Fate,
+        plan: fn(&Node) -> Document<Plan>,
+        shows: (&'static str, &'static str),
+    ) -> Self {
         let mut good = Mortal::new(Fate::Good);
-        let (before, plan) = (good.node.tree(), plan(&good.node));
-        assert_eq!(good.drive(&plan), Ending::Over(Outcome::Committed));
+        let (before, planned) = (good.node.tree(), plan(&good.node));
+        let ending = good.drive(&planned);
+        assert_eq!(ending, Ending::Over(Outcome::Committed), "{:#?}", super::ends::events(&good));
         let mut mortal = Mortal::new(fate);
-        let _ = mortal.drive(&plan);
-        Self { fate, before, committed: good.node.tree(), effects: mortal.effects }
+        let _ = mortal.drive(&planned);
+        Self { fate, plan, shows, before, committed: good.node.tree(), effects: mortal.effects }
     }
 
     fn check(&self, deaths: &[Death]) {
         let mut mortal = Mortal::new(self.fate);
-        let plan: Document<Plan> = plan(&mortal.node);
+        let plan = (self.plan)(&mortal.node);
         mortal.deaths = deaths.to_vec();
         let ending = mortal.drive(&plan);
         let Ending::Over(outcome) = ending else { panic!("{:?} {deaths:?}: {ending:?}", self.fate) };
@@ -54,9 +67,33 @@ impl Clean {
         assert!(mortal.node.trials <= 1, "{:?} {deaths:?}: tried {} times", self.fate, mortal.node.trials);
         assert!(mortal.deaths.len() < deaths.len(), "nobody died: {deaths:?}");
         // And it stays so.
-        let is_new = |node: &super::node::Node| node.read("/proc/cmdline").contains(super::node::NEW);
+        let (path, new) = self.shows;
         mortal.node.boot();
-        assert_eq!(is_new(&mortal.node), outcome == Outcome::Committed, "{:?} {deaths:?}", self.fate);
+        let is_new = mortal.node.read(path).contains(new);
+        assert_eq!(is_new, outcome == Outcome::Committed, "{:?} {deaths:?}", self.fate);
+    }
+}
+
+impl Clean {
+    /// One death before each `stride`th effect, in all ways in turn.
+    pub(crate) fn check_every(&self, stride: usize) {
+        for at in (0..self.effects.len()).step_by(stride) {
+            self.check(&[death(at, at / stride)]);
+        }
+    }
+
+    /// So many pairs of deaths, in a fixed order that is spread over all of them.
+    fn check_pairs(&self, runs: usize) {
+        // Prime, and larger than the number of effects.
+        const STRIDE: usize = 7919;
+        // Whoever goes on does again what he was at: a second life can end later than the clean run.
+        let last = self.effects.len() + 10;
+        for run in 0..runs {
+            let pair = run * STRIDE % (self.effects.len() * last);
+            let (first, second) = (pair / last, pair % last);
+            let second = first + 1 + second % (last - first);
+            self.check(&[death(first, run % 4), death(second, run / 4 % 4)]);
+        }
     }
 }
 
@@ -97,24 +134,10 @@ fn an_unhealthy_trial_survives_a_death_anywhere() {
     once(Fate::Unhealthy);
 }
 
-/// Pairs in a fixed order that is spread over all of them.
-fn twice(fate: Fate, runs: usize) {
-    // Prime, and larger than the number of effects.
-    const STRIDE: usize = 7919;
-    let clean = Clean::run(fate);
-    // Whoever goes on does again what he was at: a second life can end later than the clean run.
-    let last = clean.effects.len() + 10;
-    for run in 0..runs {
-        let pair = run * STRIDE % (clean.effects.len() * last);
-        let (first, second) = (pair / last, pair % last);
-        clean.check(&[death(first, run % 4), death(first + 1 + second % (last - first), run / 4 % 4)]);
-    }
-}
-
 #[test]
 fn a_plan_survives_two_deaths() {
     for fate in [Fate::Good, Fate::Dies, Fate::Unhealthy] {
-        twice(fate, 120);
+        Clean::run(fate).check_pairs(120);
     }
 }
 

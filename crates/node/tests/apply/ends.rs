@@ -226,7 +226,7 @@ fn what_was_proven_is_proven_again_before_the_reboot() {
 fn a_boot_that_cant_be_for_once_is_not_tried() {
     let mut mortal = Mortal::new(Fate::Good);
     let (before, plan) = (mortal.node.tree(), plan(&mortal.node));
-    mortal.node.write("/proc/mounts", "/dev/mapper/vg-root / ext4 rw 0 0\n");
+    mortal.node.write("/proc/1/mounts", "/dev/mapper/vg-root / ext4 rw 0 0\n");
     assert_eq!(mortal.drive(&plan), Ending::Over(Outcome::Undone));
     let why =
         "GRUB can't write its environment block (Device, `/dev/mapper/vg-root`): what is for once would stay";

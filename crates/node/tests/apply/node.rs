@@ -7,11 +7,14 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kernmend_core::boot::default::Defaults;
 use kernmend_core::boot::environment::{Environment, rewrite};
 use kernmend_core::boot::trial::SCRIPT;
 use kernmend_core::document::Digest;
 
 pub(crate) const RELEASE: &str = "6.1.0-18-amd64";
+/// Another kernel that is installed.
+pub(crate) const OTHER: &str = "6.1.0-21-amd64";
 pub(crate) const NEW: &str = "cgroup.memory=nokmem";
 pub(crate) const MARK: &str = "kernmend.trial=0123456789ab";
 pub(crate) const ID: &str = "gnulinux-simple-6b2d4d3c";
@@ -56,14 +59,23 @@ impl Node {
         node.write("/etc/machine-id", "0123\n");
         node.write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
         node.write("/etc/default/grub", settings(""));
-        node.write(&format!("/boot/vmlinuz-{RELEASE}"), "kernel");
-        node.write(&format!("/boot/initrd.img-{RELEASE}"), "initramfs");
+        for release in [RELEASE, OTHER] {
+            node.write(&format!("/boot/vmlinuz-{release}"), "kernel");
+            node.write(&format!("/boot/initrd.img-{release}"), "initramfs");
+            node.write(&format!("/lib/modules/{release}/modules.dep"), "kernel/fs/ext4/ext4.ko:\n");
+        }
+        node.write("/etc/hostname", "n\n");
+        node.write("/sys/fs/cgroup/memory/kubepods/memory.kmem.slabinfo", "");
+        node.write("/sys/fs/cgroup/memory/kubepods/memory.kmem.usage_in_bytes", "0\n");
+        node.write(
+            "/proc/1/mounts",
+            "/dev/sda1 / ext4 rw 0 0\ncgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n",
+        );
         // A partition of a plain disk, which GRUB can write to.
         let disk = "devices/pci0000:00/ata1/host0/block/sda/sda1";
         node.write(&format!("/sys/{disk}/partition"), "1\n");
         fs::create_dir_all(node.at("/sys/class/block")).unwrap();
         symlink(format!("../../{disk}"), node.at("/sys/class/block/sda1")).unwrap();
-        node.write("/proc/mounts", "/dev/sda1 / ext4 rw 0 0\n");
         let head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
         node.write(
             "/proc/net/route",
@@ -104,14 +116,22 @@ impl Node {
     }
 
     pub(crate) fn is_marked(&self) -> bool {
-        self.read("/proc/cmdline").contains(MARK)
+        self.read("/proc/cmdline").contains("kernmend.trial=")
     }
 
     /// The menu that the settings make.
     pub(crate) fn generated(&self) -> String {
-        let settings = self.read("/etc/default/grub");
-        let arguments = settings.lines().find_map(|line| line.strip_prefix("GRUB_CMDLINE_LINUX=\""));
-        menu(arguments.unwrap().trim_end_matches('"'))
+        let mut settings = Defaults::default();
+        for path in ["/etc/default/grub", "/etc/default/grub.d/zz-kernmend.cfg"] {
+            if self.has(path) {
+                settings.source(path, &self.read(path));
+            }
+        }
+        let default = match settings.get("GRUB_DEFAULT").map(|setting| setting.value.as_str()) {
+            Some("saved") => "${saved_entry}",
+            other => other.unwrap(),
+        };
+        menu(&settings.arguments().unwrap().join(" "), default)
     }
 
     /// Everything but what runs and what kernmend keeps: path, permissions and content.
@@ -143,7 +163,7 @@ impl Node {
         self.uptime = Duration::from_secs(20);
         loop {
             let (kernel, arguments) = self.grub();
-            let is_trial = arguments.contains(MARK);
+            let is_trial = arguments.contains("kernmend.trial=");
             self.trials += usize::from(is_trial);
             self.boots += 1;
             if is_trial && self.fate == Fate::Dies {
@@ -161,13 +181,14 @@ impl Node {
     /// What GRUB boots: the image and its arguments.
     fn grub(&self) -> (String, String) {
         let mut text = self.read("/boot/grub/grub.cfg");
-        let mut wanted = None;
+        let block = fs::read(self.at("/boot/grub/grubenv")).unwrap();
+        let environment = Environment::parse(&block);
+        let get = |name: &str| environment.get(name).map(str::to_owned);
+        let mut wanted =
+            if text.contains("set default=\"${saved_entry}\"") { get("saved_entry") } else { None };
         if self.has("/boot/grub/custom.cfg") {
             text += &self.read("/boot/grub/custom.cfg");
-            let block = fs::read(self.at("/boot/grub/grubenv")).unwrap();
-            let environment = Environment::parse(&block);
-            let get = |name: &str| environment.get(name).map(str::to_owned);
-            wanted = get("kernmend_good");
+            wanted = get("kernmend_good").or(wanted);
             if let (Some(entry), Some("1")) = (get("kernmend_entry"), get("kernmend_tries").as_deref()) {
                 let lowered = BTreeMap::from([("kernmend_tries".to_owned(), Some("0".to_owned()))]);
                 self.write("/boot/grub/grubenv", rewrite(&block, &lowered).unwrap());
@@ -200,7 +221,7 @@ pub(crate) fn settings(arguments: &str) -> String {
 /// The trial's `custom.cfg`.
 pub(crate) fn custom() -> String {
     let arguments = format!("root=UUID=6b2d4d3c ro {NEW} quiet panic=10 {MARK}");
-    let entry = entry("kernmend trial", TRIAL_ID, &arguments);
+    let entry = entry("kernmend trial", TRIAL_ID, RELEASE, &arguments);
     // Where it stands the variable for the option may not be there any more.
     format!(
         "{}{SCRIPT}",
@@ -208,22 +229,25 @@ pub(crate) fn custom() -> String {
     )
 }
 
-fn entry(title: &str, id: &str, arguments: &str) -> String {
+fn entry(title: &str, id: &str, release: &str, arguments: &str) -> String {
     format!(
         "menuentry '{title}' --class debian $menuentry_id_option '{id}' {{\n\tinsmod ext2\n\t\
-         linux /boot/vmlinuz-{RELEASE} {arguments}\n\tinitrd /boot/initrd.img-{RELEASE}\n}}\n"
+         linux /boot/vmlinuz-{release} {arguments}\n\tinitrd /boot/initrd.img-{release}\n}}\n"
     )
 }
 
 /// As Debian 12's `grub-mkconfig` makes it, without the parts that draw.
-fn menu(arguments: &str) -> String {
-    let words: Vec<&str> = ["root=UUID=6b2d4d3c", "ro", arguments, "quiet"]
-        .into_iter()
-        .filter(|word| !word.is_empty())
-        .collect();
-    let entry = entry("Debian GNU/Linux", ID, &words.join(" "));
-    format!(
-        r#"#
+fn menu(arguments: &str, default: &str) -> String {
+    let words = format!("root=UUID=6b2d4d3c ro {arguments}");
+    let entries = [
+        entry("Debian GNU/Linux", ID, RELEASE, &words),
+        entry("Debian GNU/Linux, with Linux 6.1.0-21", "gnulinux-other-6b2d4d3c", OTHER, &words),
+    ]
+    .concat();
+    MENU.replace("DEFAULT", default).replace("ENTRIES", &entries)
+}
+
+const MENU: &str = r#"#
 # DO NOT EDIT THIS FILE
 #
 # It is automatically generated by grub-mkconfig using templates
@@ -233,27 +257,25 @@ if [ -s $prefix/grubenv ]; then
   set have_grubenv=true
   load_env
 fi
-if [ "${{next_entry}}" ] ; then
-   set default="${{next_entry}}"
+if [ "${next_entry}" ] ; then
+   set default="${next_entry}"
    set next_entry=
    save_env next_entry
    set boot_once=true
 else
-   set default="0"
+   set default="DEFAULT"
 fi
-if [ x"${{feature_menuentry_id}}" = xy ]; then
+if [ x"${feature_menuentry_id}" = xy ]; then
   menuentry_id_option="--id"
 else
   menuentry_id_option=""
 fi
 export menuentry_id_option
 set timeout=5
-{entry}
-if [ -f  ${{config_directory}}/custom.cfg ]; then
-  source ${{config_directory}}/custom.cfg
-elif [ -z "${{config_directory}}" -a -f  $prefix/custom.cfg ]; then
+ENTRIES
+if [ -f  ${config_directory}/custom.cfg ]; then
+  source ${config_directory}/custom.cfg
+elif [ -z "${config_directory}" -a -f  $prefix/custom.cfg ]; then
   source $prefix/custom.cfg
 fi
-"#
-    )
-}
+"#;

@@ -96,6 +96,7 @@ pub(crate) fn plan(node: &Node) -> Document<Plan> {
             dead_man: 900,
         }),
         remarks: Vec::new(),
+        report: None,
     };
     Document::new(plan, None)
 }

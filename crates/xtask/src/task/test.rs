@@ -10,7 +10,7 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("cpio", "the judge of the archives that the lab adds to an initramfs"),
     ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
     ("e2fsprogs", "disks of virtual machines, and one that GRUB in user space can write to"),
@@ -22,6 +22,7 @@ const PACKAGES: [(&str, &str); 14] = [
     ("util-linux", "virtual machines that end with their test"),
     ("runc", "a real runtime on the live machine: it ignores kernel memory accounting"),
     ("crun", "a real runtime on the live machine that is not built from libcontainer"),
+    ("xfsprogs", "a disk whose file system keeps its journal to itself for long"),
     ("sosreport", "a real sosreport of this machine, as support asks for it"),
     ("chromium", "a real browser for the page of a proof"),
     ("fonts-wqy-microhei", "Chinese letters in its screenshots"),

@@ -16,6 +16,7 @@ fn plan() -> Document<Plan> {
         steps: Vec::new(),
         trial: None,
         remarks: Vec::new(),
+        report: None,
     };
     Document::new(plan, None)
 }

@@ -28,10 +28,11 @@ fn ask(address: SocketAddr, path: &str, ends: Instant) -> std::io::Result<String
     let left = || ends.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let mut stream = TcpStream::connect_timeout(&address, left())?;
     stream.set_write_timeout(Some(left()))?;
-    write!(
-        stream,
+    // In one piece: whoever has read enough of a question may answer it, and hang up.
+    let question = format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: kernmend\r\nConnection: close\r\n\r\n"
-    )?;
+    );
+    stream.write_all(question.as_bytes())?;
     let mut answer = Vec::new();
     let mut buffer = [0; MAX_LINE];
     while !answer.contains(&b'\n') && answer.len() < MAX_LINE {
