@@ -1,8 +1,7 @@
 //! A node in a virtual machine on which plans are made and run, as a person does it: by the program under test. What goes
 //! wrong ends the test; nothing here is of use to anybody else.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
+use std::error::Error;
 use std::fs;
 
 use kernmend_core::document::Document;
@@ -52,10 +51,10 @@ impl Node {
     /// A node that runs its default kernel, with the program installed.
     #[must_use]
     pub fn new(recipe: Recipe, bus: Bus) -> Self {
-        let image = Image::get(recipe).unwrap();
-        let mut vm = Vm::resumed(&image, bus).unwrap();
-        vm.push(&fs::read(kernmend::path()).unwrap(), "/root/kernmend", "755").unwrap();
-        vm.run(&["/root/kernmend", "install"]).unwrap();
+        let image = must(Image::get(recipe));
+        let mut vm = must(Vm::resumed(&image, bus));
+        must(vm.push(&must(fs::read(kernmend::path())), "/root/kernmend", "755"));
+        must(vm.run(&["/root/kernmend", "install"]));
         Self { vm, image }
     }
 
@@ -68,48 +67,54 @@ impl Node {
 
     /// Runs a command that must succeed, and gives its output.
     pub fn run(&mut self, words: &[&str]) -> String {
-        self.vm.run(words).unwrap()
+        must(self.vm.run(words))
     }
 
     /// Makes or replaces a file.
     pub fn write(&mut self, path: &str, content: &str, mode: &str) {
-        self.vm.push(content.as_bytes(), path, mode).unwrap();
+        must(self.vm.push(content.as_bytes(), path, mode));
     }
 
     /// Whether a command succeeds.
     pub fn test(&mut self, words: &[&str]) -> bool {
-        self.vm.exec(words).unwrap().status.success()
+        must(self.vm.exec(words)).status.success()
     }
 
     /// The command line of the running kernel.
     pub fn cmdline(&mut self) -> String {
-        self.vm.cmdline().unwrap()
+        must(self.vm.cmdline())
     }
 
     /// The release of the running kernel.
     pub fn release(&mut self) -> String {
-        self.vm.kernel().unwrap()
+        must(self.vm.kernel())
     }
 
     /// Runs the program under test to its end.
     pub fn kernmend(&mut self, words: &[&str]) -> Said {
-        let output = self.vm.exec(&[&[PROGRAM], words].concat()).unwrap();
+        let output = must(self.vm.exec(&[&[PROGRAM], words].concat()));
         let text = [output.stdout, output.stderr].concat();
         Said { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
     }
 
     /// Makes a plan that may start.
+    ///
+    /// # Panics
+    /// It may not.
     pub fn plan(&mut self, options: &[&str]) -> Document<Plan> {
         let said = self.kernmend(&[&["plan", "--write", PLAN], options].concat());
         assert_eq!(said.code, Some(0), "{}", said.text);
-        Document::from_json(&self.run(&["cat", PLAN])).unwrap()
+        must(Document::from_json(&self.run(&["cat", PLAN])))
     }
 
     /// Makes a plan that may not start, and gives the codes of its refusals.
+    ///
+    /// # Panics
+    /// It may.
     pub fn refusals(&mut self, options: &[&str]) -> Vec<String> {
         let said = self.kernmend(&[&["plan", "--write", PLAN], options].concat());
         assert_eq!(said.code, Some(5), "{}", said.text);
-        let plan: Document<Plan> = Document::from_json(&self.run(&["cat", PLAN])).unwrap();
+        let plan: Document<Plan> = must(Document::from_json(&self.run(&["cat", PLAN])));
         plan.body.refusals.into_iter().map(|refusal| refusal.reason.code).collect()
     }
 
@@ -117,19 +122,22 @@ impl Node {
     pub fn apply(&mut self, options: &[&str]) -> Document<Plan> {
         let plan = self.plan(options);
         let digest = plan.digest().to_string();
-        self.vm.tell(&[PROGRAM, "apply", PLAN, "--approve", &digest]).unwrap();
+        must(self.vm.tell(&[PROGRAM, "apply", PLAN, "--approve", &digest]));
         plan
     }
 
     /// Has what was done taken back; the reboot is under way when it returns.
     pub fn roll_back(&mut self) {
-        self.vm.tell(&[PROGRAM, "rollback"]).unwrap();
+        must(self.vm.tell(&[PROGRAM, "rollback"]));
     }
 
     /// Waits through all reboots until the plan is over, and says how it ended.
+    ///
+    /// # Panics
+    /// No kernel comes up, or the program says something else.
     pub fn ends(&mut self) -> Outcome {
         loop {
-            self.vm.wait_for_boot().unwrap();
+            must(self.vm.wait_for_boot());
             match self.vm.exec(&[PROGRAM, "status", "--follow", "--output", "json"]) {
                 Ok(output) => {
                     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -150,24 +158,27 @@ impl Node {
 
     /// What the journal of the last plan says.
     pub fn events(&mut self) -> Vec<Event> {
-        let journal = self.vm.pull("/var/lib/kernmend/journal").unwrap();
-        Journal::parse(&journal).unwrap().events().cloned().collect()
+        let journal = must(self.vm.pull("/var/lib/kernmend/journal"));
+        must(Journal::parse(&journal)).events().cloned().collect()
     }
 
     /// Cuts the power and switches on again. Waiting for what comes of it is another call.
     pub fn power_off_and_on(&mut self) {
         self.vm.power_cut();
-        self.vm.power_on().unwrap();
+        must(self.vm.power_on());
     }
 
     /// Cuts the power of a node at rest, and waits for the next boot.
     pub fn power_cycle(&mut self) {
         self.run(&["sync"]);
         self.power_off_and_on();
-        self.vm.wait_for_boot().unwrap();
+        must(self.vm.wait_for_boot());
     }
 
     /// Nothing of the trial is left: no unit, no script of GRUB's, no variable.
+    ///
+    /// # Panics
+    /// Something is.
     pub fn leaves_nothing_behind(&mut self) {
         let units = self.run(&["find", "/etc/systemd", "-name", "*kernmend*"]);
         let boot = self.run(&["find", "/boot", "-name", "*kernmend*", "-o", "-name", "custom.cfg"]);
@@ -186,4 +197,9 @@ impl Node {
         lines.sort_unstable();
         lines.join("\n")
     }
+}
+
+/// What has to succeed.
+fn must<T, E: Error>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
 }
