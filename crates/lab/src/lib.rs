@@ -13,6 +13,7 @@ pub mod hung;
 pub mod kernmend;
 pub mod log;
 pub mod measure;
+pub mod node;
 pub mod node_root;
 pub mod sweep;
 pub mod table;

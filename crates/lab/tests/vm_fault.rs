@@ -54,6 +54,11 @@ fn a_kernel_whose_first_process_hangs() {
 }
 
 #[test]
+fn a_kernel_with_a_module_that_spins() {
+    fails_once(Fault::Spins, false);
+}
+
+#[test]
 fn a_copy_of_a_kernel_is_an_installed_kernel() {
     let image = Image::get(DEBIAN_12).unwrap();
     let mut vm = Vm::resumed(&image, Bus::VirtioBlk).unwrap();

@@ -4,17 +4,12 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
 
-#[path = "vm_plan/node.rs"]
-#[expect(dead_code, reason = "the flows of vm_plan.rs need more of it")]
-mod node;
-
 use kernmend_core::document::Document;
 use kernmend_core::document::journal::Pass;
 use kernmend_core::document::plan::{Act, Plan, Stage, Step};
+use lab::node::{Node, Outcome, PROGRAM};
 use lab::vm::image::{DEBIAN_12, Image};
 use lab::vm::{Bus, Kept, announce};
-
-use node::{Node, Outcome};
 
 const NOKMEM: &str = "cgroup.memory=nokmem";
 
@@ -145,7 +140,7 @@ impl Ready {
         node.vm.power_on().unwrap();
         if next == Next::Person {
             node.vm.wait_for_boot().unwrap();
-            node.vm.tell(&[node::PROGRAM, "apply"]).unwrap();
+            node.vm.tell(&[PROGRAM, "apply"]).unwrap();
         }
         assert_eq!(node.ends(), outcome, "{what}");
         let (expected, is_committed) = match outcome {

@@ -74,6 +74,7 @@ pub(crate) fn event(plan: &Plan, at: i64, event: &Event, messages: Messages) -> 
         Event::Judged { healthy: true, .. } => messages.event_healthy().to_owned(),
         Event::Judged { failed, .. } => messages.event_unhealthy(checks(failed, messages)),
         Event::RollbackAsked => messages.event_rollback_asked().to_owned(),
+        Event::Evidence { files } if files.is_empty() => messages.event_no_evidence().to_owned(),
         Event::Evidence { files } => messages.event_evidence(printable(&files.join(", "))),
         Event::Ended { outcome } => self::outcome(*outcome, messages).to_owned(),
     };

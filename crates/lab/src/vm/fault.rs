@@ -2,6 +2,7 @@
 //! that boot loader, packages and the program under test see an installed kernel like any other.
 
 mod initramfs;
+mod module;
 mod stub;
 
 use super::{Vm, VmError};
@@ -21,7 +22,12 @@ pub enum Fault {
     InitDies,
     /// A real kernel whose first process sleeps for ever: it doesn't panic, and no detector of hangs sees it.
     InitHangs,
+    /// A real kernel with a module, loaded when the node comes up, that keeps its processor busy for ever. Interrupts are on.
+    Spins,
 }
+
+/// The module that spins: a network interface that isn't one, which no node in the lab uses.
+const SPINS: &str = "dummy";
 
 impl Fault {
     /// What the faulty kernel writes to the console when it has come to its fault.
@@ -34,6 +40,7 @@ impl Fault {
             Self::NoDisk => "Gave up waiting for root file system device",
             Self::InitDies => "Attempted to kill init!",
             Self::InitHangs => "lab: init hangs",
+            Self::Spins => "soft lockup - CPU#0 stuck",
         }
     }
 
@@ -58,6 +65,15 @@ impl Fault {
                 let script =
                     format!("#!/bin/sh\necho '{}'\nwhile :; do sleep 3600; done\n", self.last_words());
                 add(vm, &initrd, &[("init".to_owned(), &script)])?;
+            }
+            Self::Spins => {
+                let path = format!("/lib/modules/{release}/kernel/drivers/net/{SPINS}.ko");
+                let spinning = module::spinning(&vm.pull(&path)?);
+                let spinning = spinning
+                    .ok_or_else(|| VmError::Image(format!("another `{path}` than this lab knows")))?;
+                vm.push(&spinning, &path, "644")?;
+                // The other kernels load theirs.
+                vm.push(SPINS.as_bytes(), "/etc/modules-load.d/lab.conf", "644")?;
             }
         }
         vm.settle("/boot")

@@ -3,7 +3,7 @@
 
 use kernmend_core::document::Digest;
 use kernmend_core::document::journal::{Destination, Event};
-use kernmend_core::document::plan::Plan;
+use kernmend_core::document::plan::{Plan, Running};
 
 use super::Runner;
 use crate::machine::{Machine, Program};
@@ -45,6 +45,7 @@ pub(super) fn is_due(plan: &Plan, events: &[Event]) -> bool {
 /// Keeps it, and gives the files.
 pub(super) fn keep<M: Machine>(run: &mut Runner<'_, M>) -> Vec<String> {
     let plan = run.store.current().map_or_else(|| Digest::of(b""), |current| current.plan.digest());
+    let others = others(&run.plan, run.events());
     let deadline = run.apply.options.check;
     let machine = &mut *run.apply.machine;
     let mut found: Vec<(String, Vec<u8>)> = Vec::new();
@@ -54,11 +55,13 @@ pub(super) fn keep<M: Machine>(run: &mut Runner<'_, M>) -> Vec<String> {
         }
     }
     // Without a journal that outlives a boot there is none.
-    if let Ok(output) = machine.run(&Program::PreviousKernelLog, deadline)
-        && output.code == Some(0)
-        && !output.text.is_empty()
+    let mut say = |program| machine.run(&program, deadline).ok().filter(|output| output.code == Some(0));
+    if let Some(boots) = say(Program::Boots)
+        && previous(&boots.text).is_some_and(|boot| !others.contains(&boot))
+        && let Some(log) = say(Program::PreviousKernelLog)
+        && !log.text.is_empty()
     {
-        found.push(("kernel.log".to_owned(), output.text.into_bytes()));
+        found.push(("kernel.log".to_owned(), log.text.into_bytes()));
     }
     let mut files = Vec::new();
     for (name, content) in found {
@@ -68,4 +71,41 @@ pub(super) fn keep<M: Machine>(run: &mut Runner<'_, M>) -> Vec<String> {
         }
     }
     files
+}
+
+/// The boots that are known to be none of the trial. A trial that dies before its log is on the disk leaves none, and the one
+/// before this boot is then that of a kernel that did well.
+fn others(plan: &Plan, events: &[Event]) -> Vec<String> {
+    let is_trial =
+        |running: &Running| plan.trial.as_ref().is_some_and(|trial| running.arguments.contains(&trial.mark));
+    let other = |event: &Event| match event {
+        Event::Booted { boot_id, running } if !is_trial(running) => Some(boot_id.replace('-', "")),
+        _ => None,
+    };
+    events.iter().filter_map(other).collect()
+}
+
+/// The id of the boot before this one, of those that the journal knows.
+fn previous(boots: &str) -> Option<String> {
+    let boots = boots.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let found = boots.filter(|words| words.first() == Some(&"-1")).find_map(|words| words.get(1).copied());
+    found.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_boot_before_this_one_is_found_in_lists_of_old_and_new() {
+        // systemd 219 and 252, and 257 with its heads.
+        let old = "-1 6b65726e6d656e64a000000000000001 Mon 2026-11-23 10:00:00 UTC\u{2014}Mon 2026-11-23 11:00:00 UTC\n \
+                   0 6b65726e6d656e64a000000000000002 Tue 2026-11-24 10:00:00 UTC\u{2014}Tue 2026-11-24 11:00:00 UTC\n";
+        let new =
+            format!("IDX BOOT ID                          FIRST ENTRY                 LAST ENTRY\n {old}");
+        for list in [old, &new] {
+            assert_eq!(previous(list).as_deref(), Some("6b65726e6d656e64a000000000000001"), "{list}");
+        }
+        assert_eq!(previous("0 6b65726e6d656e64a000000000000002 Tue"), None);
+    }
 }

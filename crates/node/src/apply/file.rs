@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use kernmend_core::document::Digest;
 use kernmend_core::document::journal::{Event, Pass, Undo};
+use kernmend_core::document::plan::{Act, Step};
 
 use super::{Halt, Runner};
 use crate::machine::{Machine, MachineError, Program};
@@ -52,7 +53,7 @@ pub(super) fn act<M: Machine>(
         run.apply.machine.make_directory(directory, DIRECTORY)?;
     }
     put(run.apply.machine, path, content.map(str::as_bytes), change.mode)?;
-    reload(run, path);
+    reload(run, step, Pass::Act);
     is_there(run, path, after.as_ref())
 }
 
@@ -68,7 +69,7 @@ pub(super) fn undo<M: Machine>(run: &mut Runner<'_, M>, step: usize, path: &str)
     };
     put(run.apply.machine, path, content.as_deref(), change.mode)?;
     remove_directories(run, path)?;
-    reload(run, path);
+    reload(run, step, Pass::Undo);
     is_there(run, path, change.before.as_ref())
 }
 
@@ -160,9 +161,18 @@ pub(super) fn put(
     Ok(())
 }
 
-/// Makes systemd see what was changed. That it doesn't is no failure of the step: it reads its files at the next boot.
-fn reload<M: Machine>(run: &mut Runner<'_, M>, path: &str) {
-    if path.starts_with(UNITS) {
+/// Makes systemd see what was changed, once for all of a stage's files that come one after another: on a large node it takes
+/// seconds. That it doesn't is no failure of the step: it reads its files at the next boot.
+fn reload<M: Machine>(run: &mut Runner<'_, M>, step: usize, pass: Pass) {
+    let is_unit = |step: &Step| matches!(&step.act, Act::File { path, .. } if path.starts_with(UNITS));
+    let steps = &run.plan.steps;
+    let next = match pass {
+        Pass::Act => step.checked_add(1),
+        Pass::Undo => step.checked_sub(1),
+    };
+    let next = next.and_then(|next| steps.get(next));
+    let goes_on = next.is_some_and(|next| next.stage == steps[step].stage && is_unit(next));
+    if is_unit(&steps[step]) && !goes_on {
         let _ = run.apply.machine.run(&Program::DaemonReload, run.apply.options.check);
     }
 }

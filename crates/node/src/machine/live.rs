@@ -377,8 +377,14 @@ fn regular(stat: &rustix::fs::Stat) -> Result<(), Errno> {
 }
 
 fn unlinked(directory: &OwnedFd, name: &str) -> Result<(), Errno> {
+    let is_missing = || {
+        let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        matches!(stat, Err(Errno::NOENT))
+    };
     match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
+        // A file system that is read-only says so before it looks, and nothing is to be done there.
+        Err(Errno::ROFS) if is_missing() => Ok(()),
         Err(errno) => Err(errno),
     }
 }

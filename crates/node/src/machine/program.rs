@@ -43,7 +43,9 @@ pub enum Program {
         /// Whether reboots are left to a person.
         no_reboot: bool,
     },
-    /// The last lines of the kernel's log of the boot before this one.
+    /// The boots that the system's journal knows, by their distance from this one and their ids.
+    Boots,
+    /// The last lines of the kernel's log of the boot before this one, of those that the system's journal knows.
     PreviousKernelLog,
     /// A check that a person put into a directory of checks.
     Check {
@@ -94,6 +96,7 @@ impl Program {
                 argv.extend(no_reboot.then(|| "--no-reboot".to_owned()));
                 argv
             }
+            Self::Boots => owned(&["journalctl", "--no-pager", "--quiet", "--list-boots"]),
             Self::PreviousKernelLog => {
                 owned(&["journalctl", "--no-pager", "--quiet", "--dmesg", "--boot=-1", LOG_LINES])
             }

@@ -243,6 +243,7 @@ impl Machine for Mortal {
             Program::IsActive { .. } if self.node.is_marked() && self.node.fate == Fate::Unhealthy => {
                 said(3, "failed\n")
             }
+            Program::Boots => said(0, &self.node.list_of_boots()),
             Program::PreviousKernelLog => said(0, "Linux version 6.1\n"),
             _ => said(0, ""),
         }

@@ -42,6 +42,8 @@ pub(crate) struct Node {
     /// How often the trial was booted.
     pub(crate) trials: usize,
     boots: usize,
+    /// The boots that came as far as to write their log to the disk, by their ids.
+    logged: Vec<String>,
 }
 
 impl Node {
@@ -50,8 +52,15 @@ impl Node {
         let memory = Path::new("/dev/shm");
         let directory = tempfile::Builder::new().prefix("kernmend-").tempdir_in(memory);
         let directory = directory.or_else(|_| tempfile::tempdir()).unwrap();
-        let mut node =
-            Self { directory, fate, uptime: Duration::ZERO, is_rebooting: false, trials: 0, boots: 0 };
+        let mut node = Self {
+            directory,
+            fate,
+            uptime: Duration::ZERO,
+            is_rebooting: false,
+            trials: 0,
+            boots: 0,
+            logged: Vec::new(),
+        };
         let mut block = b"# GRUB Environment Block\n".to_vec();
         block.resize(1024, b'#');
         node.write("/boot/grub/grubenv", block);
@@ -173,9 +182,21 @@ impl Node {
             let release = kernel.trim_start_matches("/boot/vmlinuz-");
             self.write("/proc/cmdline", format!("BOOT_IMAGE={kernel} {arguments}\n"));
             self.write("/proc/sys/kernel/osrelease", format!("{release}\n"));
-            self.write("/proc/sys/kernel/random/boot_id", format!("boot-{}\n", self.boots));
+            let id = format!("boot-{}", self.boots);
+            self.write("/proc/sys/kernel/random/boot_id", format!("{id}\n"));
+            self.logged.push(id);
             return;
         }
+    }
+
+    /// The boots as `journalctl --list-boots` tells of them.
+    pub(crate) fn list_of_boots(&self) -> String {
+        let distances = (0..self.logged.len()).rev();
+        let lines = distances.zip(&self.logged).map(|(distance, id)| {
+            let sign = if distance == 0 { "" } else { "-" };
+            format!("{sign}{distance} {} Tue 2026-11-24 10:00:00 UTC\n", id.replace('-', ""))
+        });
+        lines.collect()
     }
 
     /// What GRUB boots: the image and its arguments.
