@@ -3,7 +3,7 @@
 
 use lab::node::{Node, Outcome};
 use lab::vm::Bus;
-use lab::vm::image::{DEBIAN_11, DEBIAN_12, DEBIAN_12_XFS, DEBIAN_13, Recipe};
+use lab::vm::image::{DEBIAN_11, DEBIAN_12, DEBIAN_13, Recipe};
 
 const NOKMEM: &str = "cgroup.memory=nokmem";
 
@@ -32,11 +32,6 @@ fn nokmem_is_tried_committed_kept_and_taken_back() {
     node.leaves_nothing_behind();
     node.power_cycle();
     assert!(!node.cmdline().contains(NOKMEM), "what was taken back stays away");
-}
-
-#[test]
-fn nokmem_is_committed_where_boot_is_on_xfs() {
-    with_nokmem(DEBIAN_12_XFS, 1);
 }
 
 #[test]

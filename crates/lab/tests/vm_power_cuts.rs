@@ -83,7 +83,6 @@ fn a_plan_comes_to_an_end_after_each_power_cut_on_virtio() {
     // What was passed stays passed, also when the old kernel has to make it last.
     ready.cut("judged", Moment::Judged, Next::Node, Outcome::Committed);
     ready.cut("while the menu is made", Moment::Started(menu), Next::Node, Outcome::Committed);
-    ready.cut("the menu", Moment::Done(menu), Next::Node, Outcome::Committed);
 }
 
 /// The disk loses what GRUB wrote and nobody flushed.
