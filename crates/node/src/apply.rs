@@ -150,6 +150,19 @@ impl<M: Machine> Apply<'_, M> {
     /// # Errors
     /// It may not start, and nothing was touched; or it had to stop.
     pub fn start(self, plan: &Document<Plan>) -> Result<Ending, ApplyError> {
+        let is_under_way = self.may_start(plan)?;
+        let mut store = Store::open(self.machine)?;
+        if !is_under_way {
+            store.begin(self.machine, plan)?;
+        }
+        Runner::new(self, store)?.go()
+    }
+
+    /// Whether a plan that may start is under way already.
+    ///
+    /// # Errors
+    /// It may not start.
+    pub fn may_start(&self, plan: &Document<Plan>) -> Result<bool, ApplyError> {
         let body = &plan.body;
         if !body.refusals.is_empty() {
             return Err(ApplyError::Refused(body.refusals.len()));
@@ -172,11 +185,7 @@ impl<M: Machine> Apply<'_, M> {
                 return Err(ApplyError::OtherKernel { planned: line(planned), here: line(&here) });
             }
         }
-        let mut store = Store::open(self.machine)?;
-        if !is_under_way {
-            store.begin(self.machine, plan)?;
-        }
-        Runner::new(self, store)?.go()
+        Ok(is_under_way)
     }
 
     /// Goes on with the plan that is under way.

@@ -34,6 +34,8 @@ pub struct BootFiles {
     pub entries: Given<Vec<(String, String)>>,
     /// `/etc/default/grub` and its drop-ins, in the order in which they are read.
     pub defaults: Vec<(String, String)>,
+    /// `/etc/kernel/cmdline`: the arguments that entries of the Boot Loader Specification are made with.
+    pub kernel_cmdline: Given<(String, String)>,
     /// GRUB 1's configuration.
     pub legacy: Option<(String, String)>,
     /// Whose GRUB it is, where the distribution tells.

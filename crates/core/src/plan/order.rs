@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::preflight::refusal;
 use super::{HEALTH_SCRIPTS, Node, Wish, mark, units};
+use crate::boot::change::arguments_changed;
 use crate::boot::change::entry::{bls_with_arguments, own_entry, own_entry_of_bls};
 use crate::boot::change::settings::Settings;
 use crate::boot::choose::Matcher;
@@ -350,6 +351,14 @@ fn commit(node: &Node<'_>, change: &Change<'_>) -> Result<Vec<Step>, Vec<Refusal
 fn bls_entries(node: &Node<'_>, change: &Change<'_>) -> Result<Vec<Step>, Vec<Refusal>> {
     let mut steps = Vec::new();
     let Given::Is(entries) = &node.files.entries else { return Ok(steps) };
+    // Kernels that are installed later take their arguments from here.
+    if let Given::Is((path, text)) = &node.files.kernel_cmdline {
+        let words: Vec<String> = text.split_ascii_whitespace().map(str::to_owned).collect();
+        let changed = arguments_changed(&words, &change.set, &change.remove);
+        if changed != words {
+            steps.push(file(Stage::Commit, path, Some(text), changed.join(" ") + "\n"));
+        }
+    }
     for (path, text) in entries.iter().filter(|(path, _)| !path.contains("-0-rescue")) {
         let changed = bls_with_arguments(text, &change.set, &change.remove)
             .ok_or_else(|| vec![refusal("entry-not-plain", [("title", path.clone())], [path], "")])?;

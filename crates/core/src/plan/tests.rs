@@ -193,6 +193,63 @@ fn an_argument_is_tried_and_then_set_for_good() {
 }
 
 #[test]
+fn entries_of_the_boot_loader_specification_carry_the_argument_themselves() {
+    const ENTRIES: &str = "/boot/loader/entries/";
+    let entry = |release: &str| {
+        let text = format!(
+            "title Red Hat Enterprise Linux ({release})\nversion {release}\nlinux /vmlinuz-{release}\n\
+             initrd /initramfs-{release}.img $tuned_initrd\noptions root=UUID=AB ro console=ttyS0 \
+             systemd.unified_cgroup_hierarchy=0\nid rhel-{release}\n"
+        );
+        (format!("{ENTRIES}0123456789abcdef0123456789abcdef-{release}.conf"), text)
+    };
+    let mut lab = Lab::new();
+    lab.files.configuration =
+        Some(("/boot/grub2/grub.cfg".to_owned(), include_str!("tests/bls.cfg").to_owned()));
+    lab.files.matcher = Some(Matcher::RedHat);
+    lab.files.entries = Given::Is(vec![entry(OTHER), entry(RELEASE)]);
+    let saved = format!("0123456789abcdef0123456789abcdef-{RELEASE}");
+    lab.files.environments = vec![("/boot/grub2/grubenv".to_owned(), block(&[("saved_entry", &saved)]))];
+    lab.files.kernel_cmdline = Given::Is(("/etc/kernel/cmdline".to_owned(), "root=UUID=AB ro\n".to_owned()));
+    let mut rhel = lab.snapshot.body.distribution.value().unwrap().clone();
+    rhel.id = "rhel".to_owned();
+    lab.snapshot.body.distribution = Fact::known(rhel, "/etc/os-release");
+
+    let plan = lab.plan(nokmem());
+    assert_eq!((plan.refusals.as_slice(), check(&plan)), ([].as_slice(), Vec::new()));
+    let custom = plan.steps.iter().find_map(|step| match &step.act {
+        Act::File { path, content: Some(content), .. } if path == "/boot/grub2/custom.cfg" => Some(content),
+        _ => None,
+    });
+    let kernel = format!("\tlinux ($boot)/vmlinuz-{RELEASE} root=UUID=AB ro console=ttyS0");
+    assert!(custom.unwrap().contains(&kernel) && custom.unwrap().contains("rd.emergency=reboot"));
+    let good = plan.steps.iter().find_map(|step| match &step.act {
+        Act::Environment { variables, .. } => variables.get("kernmend_good").cloned().flatten(),
+        _ => None,
+    });
+    assert_eq!(good, Some(saved));
+    let committed: Vec<(&str, &str)> = plan
+        .steps
+        .iter()
+        .filter(|step| step.stage == Stage::Commit)
+        .filter_map(|step| match &step.act {
+            Act::File { path, content: Some(content), .. } => Some((path.as_str(), content.as_str())),
+            _ => None,
+        })
+        .collect();
+    let has = |path: &str| {
+        committed
+            .iter()
+            .any(|(file, content)| file.contains(path) && content.contains("cgroup.memory=nokmem"))
+    };
+    assert!(
+        has("/etc/kernel/cmdline") && has("/etc/default/grub") && has(RELEASE) && has(OTHER),
+        "{committed:?}"
+    );
+    assert!(!plan.steps.iter().any(|step| matches!(step.act, Act::Menu { .. })), "no menu is made anew");
+}
+
+#[test]
 fn cgroups_are_switched_by_the_argument_in_the_place_of_the_old_one() {
     let hierarchy = |version| format!("systemd.unified_cgroup_hierarchy={version}");
     let remedy = Remedy::BootParameter { set: vec![hierarchy(1)], remove: vec![hierarchy(0)] };

@@ -60,7 +60,17 @@ pub(crate) fn run(
     if asked.foreground {
         return go(Way::Start(&plan), knowledge, dir, asked.no_reboot, messages);
     }
-    detach(asked, path, &plan, messages)
+    let mut machine = machine(messages)?;
+    // What may not start is told here, and not by a unit in the system's journal.
+    let ready = apply::Apply {
+        machine: &mut machine,
+        host: &|| source::guarded(None, knowledge, dir),
+        knowledge,
+        options: Options::default(),
+        progress: &mut |_| (),
+    };
+    ready.may_start(&plan).map_err(|error| stopped(&error, messages))?;
+    detach(&mut machine, asked, path, &plan, messages)
 }
 
 /// `rollback`.
@@ -169,6 +179,7 @@ fn approve(
 
 /// A unit of systemd does it, so that a terminal that is lost changes nothing; what it does is shown as long as there is one.
 fn detach(
+    machine: &mut Live,
     asked: &Apply,
     path: &Path,
     plan: &Document<Plan>,
@@ -176,7 +187,6 @@ fn detach(
 ) -> Result<ExitCode, Failure> {
     let failure = || Failure::internal(messages.error_detach()).hint(messages.hint_foreground());
     let path = fs::canonicalize(path).map_err(|error| failure().because(&error))?;
-    let mut machine = Live::machine().map_err(|error| failure().because(&error))?;
     let program = Program::Detached {
         plan: path.display().to_string(),
         digest: plan.digest().to_string(),
@@ -190,7 +200,7 @@ fn detach(
     }
     let mut shown = 0;
     loop {
-        let look = Store::look(&machine)
+        let look = Store::look(machine)
             .map_err(|error| Failure::internal(messages.error_status()).because(&error))?;
         let journal = look.filter(|journal| journal.plan.digest() == plan.digest());
         if let Some(journal) = journal {
@@ -226,6 +236,23 @@ fn detach(
     }
 }
 
+fn machine(messages: Messages) -> Result<Live, Failure> {
+    Live::machine().map_err(|error| Failure::internal(messages.error_apply()).because(&error))
+}
+
+/// A run that didn't begin, or had to stop. One that the plan or the machine speaks against is refused.
+fn stopped(error: &ApplyError, messages: Messages) -> Failure {
+    let failure = match error {
+        ApplyError::Refused(_)
+        | ApplyError::Empty
+        | ApplyError::Unsafe(_)
+        | ApplyError::OtherNode { .. }
+        | ApplyError::OtherKernel { .. } => Failure::refused(messages.error_refused()),
+        _ => Failure::internal(messages.error_apply()),
+    };
+    failure.because(error)
+}
+
 /// Which way a run goes.
 #[derive(Clone, Copy)]
 enum Way<'a> {
@@ -242,8 +269,7 @@ fn go(
     no_reboot: bool,
     messages: Messages,
 ) -> Result<ExitCode, Failure> {
-    let mut machine =
-        Live::machine().map_err(|error| Failure::internal(messages.error_apply()).because(&error))?;
+    let mut machine = machine(messages)?;
     let host = || source::guarded(None, knowledge, dir);
     let plan = match way {
         Way::Start(plan) => Some(plan.body.clone()),
@@ -273,10 +299,7 @@ fn go(
         Way::Resume => apply.resume(),
         Way::RollBack => apply.roll_back(),
     };
-    let ending = ending.map_err(|error| match error {
-        ApplyError::Refused(_) => Failure::refused(messages.error_refused()).because(&error),
-        _ => Failure::internal(messages.error_apply()).because(&error),
-    })?;
+    let ending = ending.map_err(|error| stopped(&error, messages))?;
     let (words, code) = match &ending {
         Ending::Over(outcome) => {
             let wanted = matches!(way, Way::RollBack).then_some(ExitCode::SUCCESS);

@@ -25,6 +25,9 @@ const DIRECTORIES: [&str; 2] = ["/boot/grub2", "/boot/grub"];
 /// Where vendors' directories are on the EFI system partition.
 const EFI: &str = "/boot/efi/EFI";
 
+/// What `kernel-install` makes new entries with.
+const KERNEL_CMDLINE: &str = "/etc/kernel/cmdline";
+
 const LEGACY: [&str; 2] = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
 
 /// Reads the boot loader's files, and says what boots next.
@@ -86,6 +89,11 @@ fn files(host: &Host<'_>, mounts: &Fact<Vec<Mounted>>) -> BootFiles {
     };
     files.entries = entries(host, &mut files.open);
     files.defaults = defaults(host, &mut files.open);
+    files.kernel_cmdline = match host.read(KERNEL_CMDLINE, SMALL) {
+        Answer::Got(content) => Given::Is((KERNEL_CMDLINE.to_owned(), content.text())),
+        Answer::Absent => Given::Missing,
+        Answer::NotCaptured | Answer::Failed(_) => Given::Not,
+    };
     for path in LEGACY {
         if files.configuration.is_none() && files.legacy.is_none() {
             let found = text(host, path, CONFIGURATION, &mut files.open);
