@@ -27,7 +27,7 @@ fn a_flood_is_counted_to_the_last_line_in_little_memory() {
         let (output, usage) = measure::fed(&command, text.into_bytes()).unwrap();
         assert!(usage.peak <= PEAK, "{known:?}: {} KiB of {} KiB", usage.peak >> 10, PEAK >> 10);
         let said = String::from_utf8(output.stdout).unwrap();
-        let (last, told) = said.trim_end().rsplit_once('\n').unwrap();
+        let (told, last) = said.trim_end().rsplit_once('\n').unwrap();
         let told: u64 = told.lines().map(|line| Document::<News>::from_json(line).unwrap().body.new).sum();
         assert_eq!(told, hits, "{known:?}");
         let window = &Document::<Snapshot>::from_json(last).unwrap().body.logs[0];

@@ -167,10 +167,13 @@ fn a_mount_in_a_directory() {
     let unanswered = [
         "/var/lib/rancher/k3s/agent/containerd/containerd.log",
         "/var/lib/rancher/k3s/data",
+        "/var/lib/rancher/k3s/server/db",
         "/var/lib/rancher/rke2/agent/containerd/containerd.log",
         "/var/lib/rancher/rke2/agent/logs/kubelet.log",
+        "/var/lib/rancher/rke2/agent/pod-manifests",
         "/var/lib/rancher/rke2/bin",
         "/var/lib/rancher/rke2/data",
+        "/var/lib/rancher/rke2/server/db",
     ];
     let snapshot = check(Some(root.path()), &[&rancher], &unanswered);
     assert!(snapshot.programs.found.iter().any(|program| program.path == "/usr/local/bin/runc"));

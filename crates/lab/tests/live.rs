@@ -76,6 +76,14 @@ const EXPECTED: [Expected; 12] = [
         is_so: || !Path::new("/run/ostree-booted").exists(),
     },
     Expected {
+        place: "maintenance.programs",
+        state: "unknown",
+        why: "a security module of the kernel keeps the first process from root, so that its binary isn't known",
+        is_so: || {
+            fs::read_link("/proc/1/exe").is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+        },
+    },
+    Expected {
         place: "modules",
         state: "absent",
         why: "the kernel is built without loadable modules, and has no `/proc/modules`",

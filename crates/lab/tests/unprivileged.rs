@@ -5,26 +5,36 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use kernmend_core::document::report::Report;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Body, Document, Reason};
 use lab::{gaps, kernmend};
+use tempfile::TempDir;
 
 /// `nobody` and `nogroup` of Debian.
 const NOBODY: u32 = 65_534;
 
+/// A copy of the program: nobody may not look into the folder where it was built. It is made once, before any process is
+/// started: one that is started meanwhile would hold it open for writing, and then it can't be run.
+fn program() -> &'static Path {
+    static PROGRAM: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let program = folder.path().join("kernmend");
+        fs::copy(kernmend::path(), &program).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        (folder, program)
+    });
+    &PROGRAM.1
+}
+
 /// Runs `kernmend check -o FORMAT` as nobody; gives its output.
 fn check(format: &str) -> String {
-    // Nobody may not look into the folder where the program was built.
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let program = folder.path().join("kernmend");
-    fs::copy(kernmend::path(), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-
-    let mut command = Command::new(program);
+    let mut command = Command::new(program());
     command.args(["check", "-o", format]).current_dir("/").env_clear().env("PATH", "/usr/bin:/bin");
     // Dropping the user also drops the supplementary groups.
     let output = command.uid(NOBODY).gid(NOBODY).output().unwrap();

@@ -64,7 +64,7 @@ fn profile(manifest: &str) -> Result<Vec<String>, Failure> {
     // Each with the reason that is printed when it doesn't hold.
     let wanted = [
         ("opt-level", toml::Value::Integer(3), "a log scan is bounded by the processor"),
-        ("lto", toml::Value::from("thin"), "the program must stay small"),
+        ("lto", toml::Value::from("fat"), "the program must stay small"),
         ("strip", toml::Value::from("symbols"), "the program must stay small"),
         (
             "panic",
@@ -90,7 +90,7 @@ mod tests {
     use super::profile;
 
     const GOOD: &str =
-        "[profile.release]\nopt-level = 3\nlto = \"thin\"\nstrip = \"symbols\"\npanic = \"unwind\"\n";
+        "[profile.release]\nopt-level = 3\nlto = \"fat\"\nstrip = \"symbols\"\npanic = \"unwind\"\n";
 
     #[test]
     fn a_program_that_needs_the_loader_is_seen() {
