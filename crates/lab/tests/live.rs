@@ -22,7 +22,7 @@ struct Expected {
     is_so: fn() -> bool,
 }
 
-const EXPECTED: [Expected; 12] = [
+const EXPECTED: [Expected; 13] = [
     Expected {
         place: "boot",
         state: "absent",
