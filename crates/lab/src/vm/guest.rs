@@ -60,11 +60,13 @@ pub(crate) struct Guest {
     stream: UnixStream,
     /// The number of the last command.
     asked: u32,
+    /// What was read and is somebody else's to understand: the beginning of a boot's first words.
+    unread: Vec<u8>,
 }
 
 impl Guest {
     pub(crate) fn new(stream: UnixStream) -> Self {
-        Self { stream, asked: 0 }
+        Self { stream, asked: 0, unread: Vec::new() }
     }
 
     /// Waits for a boot whose agent hasn't been heard yet, and gives its id. What an earlier boot still said is passed
@@ -87,6 +89,8 @@ impl Guest {
             let number = |at: usize| u32::from_be_bytes(head[at..at + 4].try_into().expect("four bytes"));
             let of = number(0);
             if of > self.asked {
+                // Who waits for a boot then hears of this one.
+                self.unread = head;
                 return Err(Silence::Rebooted);
             }
             let status = ExitStatus::from_raw(number(4).cast_signed());
@@ -127,7 +131,10 @@ impl Guest {
 
     fn take(&mut self, bytes: usize, deadline: Instant) -> Result<Vec<u8>, Silence> {
         let mut taken = vec![0; bytes];
-        let mut len = 0;
+        let mut len = bytes.min(self.unread.len());
+        for (byte, unread) in taken.iter_mut().zip(self.unread.drain(..len)) {
+            *byte = unread;
+        }
         while len < bytes {
             self.stream.set_read_timeout(Some(until(deadline)))?;
             match self.stream.read(&mut taken[len..]) {
@@ -159,6 +166,13 @@ mod tests {
     }
 
     const ID: &str = "0f0e0d0c-0b0a-0908-0706-050403020100";
+
+    #[test]
+    fn a_boot_in_the_middle_of_a_command_is_heard_by_who_waits_for_one() {
+        let (mut guest, _agent) = said(&[&HELLO[..], ID.as_bytes()].concat());
+        assert!(matches!(guest.ask(&["true"], &[], far()), Err(Silence::Rebooted)));
+        assert_eq!(guest.hello(far()).unwrap(), ID);
+    }
 
     #[test]
     fn a_boot_is_heard_after_the_end_of_an_answer() {
