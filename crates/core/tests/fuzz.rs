@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernmend_core::boot;
 use kernmend_core::boot::bls::BlsEntry;
+use kernmend_core::boot::change::entry::{bls_with_arguments, own_entry, own_entry_of_bls};
+use kernmend_core::boot::change::settings::Settings;
 use kernmend_core::boot::environment::Environment;
 use kernmend_core::boot::reading::Boot;
 use kernmend_core::condition::Condition;
@@ -18,7 +20,7 @@ use kernmend_core::document::report::Report;
 use kernmend_core::document::signals::Signals;
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Digest, Document};
-use kernmend_core::format::{cgroup, distribution, kernel, nodes};
+use kernmend_core::format::{cgroup, distribution, kernel, machine, mounts, nodes, pods};
 use kernmend_core::kernel::kernels;
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::expression::Expression;
@@ -220,6 +222,56 @@ proptest! {
         let _ = (kernel::checked_options(&text), kernel::build(&text), cgroup::unescape(&text));
         let _ = (distribution::called(&text), memcg_cache(&text));
         let _ = (kernel::arguments(&text), kernel::build_options(&text).count(), kernel::memory_totals(&text));
+    }
+
+    #[test]
+    fn what_a_plan_is_made_from(bytes in mutated(seeds(&[
+        "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n",
+        "/dev/sda1 /boot ext4 rw 0 0\n/dev/mapper/vg-root / xfs ro 0 0\n",
+        "nf_conntrack 139264 2 nf_nat,xt_state, Live 0x0000000000000000 (OE)\n",
+        "1: POSIX  ADVISORY  WRITE 567 08:01:1234 0 EOF\n",
+        "0::/system.slice/kubelet.service\n12:memory:/system.slice/docker.service\n",
+        "Package: linux-image\nStatus: install ok half-configured\n\nPackage: x\nStatus: install ok installed\n",
+        "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\",\"io.kubernetes.cri.sandbox-name\":\"a\"}}",
+        "{\"Config\":{\"Labels\":{\"io.kubernetes.docker.type\":\"podsandbox\"}},\"State\":{\"Running\":true}}",
+        "{\"items\":[{\"metadata\":{\"name\":\"a\"},\"labels\":{}}]}",
+        "kubepods-burstable-pod0123_4567.slice",
+    ]))) {
+        let text = text(&bytes);
+        for mounts in [mounts::mountinfo(&text), mounts::mounts(&text)] {
+            let _ = mounts::holder(&mounts, "/boot/grub/grubenv");
+        }
+        let _ = (machine::modules(&text), machine::locks(&text), machine::unit(&text));
+        let _ = (machine::unfinished_packages(&text), pods::uid_of_cgroup(&text), pods::is_static(&text));
+        let _ = (pods::bundle(&bytes), pods::docker(&bytes), pods::crictl(&bytes));
+    }
+
+    #[test]
+    fn what_a_plan_writes(bytes in mutated(seeds(&[
+        "GRUB_DEFAULT=saved\nGRUB_CMDLINE_LINUX=\"ro a=1 quiet\"\nexport GRUB_CMDLINE_LINUX_DEFAULT='a=1'\n",
+        "GRUB_CMDLINE_LINUX=a=1 # x\n",
+        "title A\nlinux /vmlinuz-5\ninitrd /i $tuned_initrd\noptions root=x a=1\n",
+        "set default=0\nmenuentry 'A' --id a {\n\tlinux /vmlinuz-5.1 root=x a=1\n\tinitrd /i\n}\n",
+    ]))) {
+        let text = text(&bytes);
+        let (set, remove) = (vec!["b=2".to_owned()], vec!["a=1".to_owned()]);
+        let mut settings = Settings::new(&[("/etc/default/grub".to_owned(), text.clone())], false);
+        let before = settings.edits();
+        if settings.change_arguments(&set, &remove).is_ok() {
+            // Read back, as the shell reads it, it is what was asked for.
+            let mut defaults = boot::default::Defaults::default();
+            let edits = settings.edits();
+            defaults.source("f", edits.first().map_or(text.as_str(), |edit| &edit.content));
+            let arguments = defaults.arguments().unwrap_or_default();
+            prop_assert!(arguments.contains(&set[0]) && !arguments.contains(&remove[0]), "{:?}", arguments);
+        }
+        prop_assert!(before.is_empty());
+        let _ = (bls_with_arguments(&text, &set, &remove), own_entry_of_bls("", &text, "id", "T", &set, &remove));
+        let menu = boot::grub::run("f", &text, boot::grub::Surroundings::default());
+        for entry in &menu.entries {
+            let _ = own_entry(&text, entry, "id", "T", &set, &remove);
+        }
+        let _ = boot::trial::hook(&text);
     }
 
     #[test]

@@ -243,3 +243,74 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes_at(bytes, at).map(u64::from_le_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use flate2::read::GzDecoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A database that containerd 1.6.20 wrote.
+    fn database() -> Vec<u8> {
+        let packed: &[u8] = include_bytes!("../../tests/facts/containerd-1.6.20-meta.db.gz");
+        let mut bytes = Vec::new();
+        GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Goes through all buckets, each once more than they are deep; gives the number of entries.
+    fn walked(bytes: Vec<u8>) -> io::Result<usize> {
+        fn below<F: Read + Seek>(
+            database: &mut Database<'_, F>,
+            bucket: &Bucket,
+            depth: u8,
+        ) -> io::Result<usize> {
+            let (mut count, mut buckets) = (0, Vec::new());
+            database.each(bucket, &mut |_, _, entry| {
+                count += 1;
+                if let Entry::Bucket(bucket) = entry {
+                    buckets.push(bucket);
+                }
+                Ok(())
+            })?;
+            for bucket in buckets.into_iter().filter(|_| depth > 0) {
+                count += below(database, &bucket, depth - 1)?;
+            }
+            Ok(count)
+        }
+        let mut file = Cursor::new(bytes);
+        let Some(mut database) = Database::open(&mut file)? else { return Ok(0) };
+        let root = database.root();
+        below(&mut database, &root, 6)
+    }
+
+    #[test]
+    fn the_seed_is_read_to_its_end() {
+        assert!(walked(database()).unwrap() > 100);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Any answer is one, and so is any error: no panic, no loop without an end.
+        #[test]
+        fn a_damaged_database_is_read_or_refused(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+            length in any::<prop::sample::Index>(),
+            is_cut in any::<bool>(),
+        ) {
+            let mut bytes = database();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if is_cut {
+                bytes.truncate(length.index(bytes.len()));
+            }
+            let _ = walked(bytes);
+        }
+    }
+}
