@@ -78,6 +78,15 @@ pub fn is_tried(plan: &Plan, events: &[Event], running: &Running) -> bool {
     is_asked || so_far.arrived || so_far.is_marked()
 }
 
+/// Whether a boot with these arguments is the plan's trial and nobody has passed it: the dead man's timer ends that. One that
+/// was passed is left to what commits it, however long that takes.
+#[must_use]
+pub fn is_unpassed(plan: &Plan, events: &[Event], arguments: &[String]) -> bool {
+    let is_trial = plan.trial.as_ref().is_some_and(|trial| arguments.contains(&trial.mark));
+    let so_far = SoFar::of(plan, events);
+    is_trial && so_far.judged != Some(true) && so_far.outcome.is_none()
+}
+
 /// Where a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {

@@ -448,9 +448,7 @@ pub fn dead_man(machine: &mut impl Machine) -> Result<bool, MachineError> {
     // A journal that can't be read is one more reason: nothing else would end this boot.
     if let Ok(Some(journal)) = Store::look(machine) {
         let events: Vec<Event> = journal.events().cloned().collect();
-        let plan = &journal.plan.body;
-        let is_other = plan.trial.as_ref().is_some_and(|trial| !arguments.contains(&trial.mark));
-        if is_other || journal::outcome(plan, &events).is_some() {
+        if !journal::is_unpassed(&journal.plan.body, &events, &arguments) {
             return Ok(false);
         }
     }

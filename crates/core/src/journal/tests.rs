@@ -242,3 +242,26 @@ fn a_reboot_that_brings_up_the_wrong_kernel_twice_is_stuck() {
     world.booted();
     assert_eq!(next(&world.plan, &world.events), Next::Stuck(Stuck::Boot { into: Destination::Old }));
 }
+
+#[test]
+fn a_trial_is_ended_by_its_timer_until_it_was_passed() {
+    let mut world = World::new(false, true);
+    let trial = ["nokmem", "kernmend.trial=x"].map(str::to_owned);
+    let check = |world: &World, expected: bool| {
+        assert_eq!(is_unpassed(&world.plan, &world.events, &trial), expected, "{:?}", world.events.last());
+        assert!(!is_unpassed(&world.plan, &world.events, &["ro".to_owned()]), "another boot is left alone");
+    };
+    while next(&world.plan, &world.events) != Next::Judge {
+        world.step(false);
+    }
+    check(&world, true);
+    world.step(false);
+    check(&world, false);
+    world.run(&[]);
+    check(&world, false);
+    let mut unhealthy = World::new(false, false);
+    while !matches!(next(&unhealthy.plan, &unhealthy.events), Next::Reboot(Destination::Old)) {
+        unhealthy.step(false);
+    }
+    check(&unhealthy, true);
+}
