@@ -1,14 +1,16 @@
 //! The arguments: what there is, and what was given. clap parses them; the texts are the catalogue's.
 
+mod wish;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use kernmend_core::document::plan::Remedy;
 use kernmend_core::document::report::Verdict;
 use kernmend_core::plan::{Patience, Wish};
 
+use self::wish::{remedy, wish};
 use crate::message::{Language, Messages, language_of_environment};
 
 /// What was asked for.
@@ -488,42 +490,6 @@ impl Arguments {
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };
         Self { knowledge: path("knowledge"), for_problem_detector, command }
-    }
-}
-
-fn wish(given: &ArgMatches) -> Wish {
-    let seconds = |name: &str| *given.get_one::<u64>(name).expect("it has a default");
-    Wish {
-        advisory: given.get_one::<String>("fault").cloned(),
-        remedy: given.get_one::<Remedy>("remedy").cloned(),
-        with_pods: given.get_flag("with-pods"),
-        control_plane: given.get_flag("control-plane"),
-        force: given.get_flag("force"),
-        patience: Patience {
-            health: seconds("health-deadline"),
-            dead_man: seconds("dead-man"),
-            lockup: seconds("lockup"),
-            hung_task: seconds("hung-task"),
-            ..Patience::default()
-        },
-    }
-}
-
-/// The ways that kernmend takes, by the words of the command line.
-fn remedy(word: &str) -> Option<Remedy> {
-    const HIERARCHY: [&str; 2] = ["systemd.unified_cgroup_hierarchy=0", "systemd.unified_cgroup_hierarchy=1"];
-    let parameter = |set: &str, remove: &[&str]| Remedy::BootParameter {
-        set: vec![set.to_owned()],
-        remove: remove.iter().map(ToString::to_string).collect(),
-    };
-    match word {
-        "nokmem" => Some(parameter("cgroup.memory=nokmem", &[])),
-        "cgroup-v1" => Some(parameter(HIERARCHY[0], &[HIERARCHY[1]])),
-        "cgroup-v2" => Some(parameter(HIERARCHY[1], &[HIERARCHY[0]])),
-        _ => word
-            .strip_prefix("kernel=")
-            .filter(|release| !release.is_empty())
-            .map(|release| Remedy::InstalledKernel { release: release.to_owned() }),
     }
 }
 
