@@ -2,18 +2,11 @@
 //! of the same machine. Both begin at the same moment of the same machine's life, turn by turn.
 
 use std::error::Error;
-use std::fs;
 use std::time::{Duration, Instant};
 
-use kernmend_core::document::Document;
-use kernmend_core::document::plan::Plan;
-use kernmend_core::plan::PROGRAM;
-
-use crate::kernmend;
-use crate::vm::image::{DEBIAN_12, Image};
+use crate::node::{self, PLAN, PROGRAM};
+use crate::vm::image::DEBIAN_12;
 use crate::vm::{Bus, Kept, Vm, announce};
-
-const PLAN: &str = "/root/plan.json";
 
 /// What the bare reboot says on the console when it begins, as the journal of a plan does.
 const BEGINS: &str = "the lab reboots this";
@@ -37,13 +30,10 @@ pub struct Node {
 impl Node {
     /// Makes the plan.
     pub fn new() -> Result<Self, Box<dyn Error>> {
-        let mut vm = Vm::resumed(&Image::get(DEBIAN_12)?, Bus::VirtioBlk)?;
-        vm.push(&fs::read(kernmend::path())?, "/root/kernmend", "755")?;
-        vm.run(&["/root/kernmend", "install"])?;
-        vm.announce_journal()?;
-        vm.run(&[PROGRAM, "plan", "--remedy", "nokmem", "--write", PLAN])?;
-        let plan: Document<Plan> = Document::from_json(&vm.run(&["cat", PLAN])?)?;
-        Ok(Self { digest: plan.digest().to_string(), kept: vm.keep()? })
+        let mut node = node::Node::new(DEBIAN_12, Bus::VirtioBlk);
+        node.vm.announce_journal()?;
+        let digest = node.plan(&["--remedy", "nokmem"]).digest().to_string();
+        Ok(Self { digest, kept: node.vm.keep()? })
     }
 
     /// The plan, from its reboot until the trial is healthy.

@@ -13,7 +13,8 @@ use crate::vm::image::{Image, Recipe};
 use crate::vm::{Bus, Vm, VmError};
 
 /// Where the program is put.
-pub const PROGRAM: &str = "/usr/local/sbin/kernmend";
+pub use kernmend_core::plan::PROGRAM;
+
 /// Where plans are written.
 pub const PLAN: &str = "/root/plan.json";
 
