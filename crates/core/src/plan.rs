@@ -127,6 +127,10 @@ pub fn plan(node: &Node<'_>, knowledge: &KnowledgeBase, wish: &Wish) -> Document
         }
         plan.refusals.sort();
         plan.refusals.dedup();
+        if !plan.refusals.is_empty() {
+            // What may not start has no steps: some of them could not be made safe, which is why it may not.
+            (plan.steps, plan.trial) = (Vec::new(), None);
+        }
     }
     Document::new(plan, Some(node.report.digest()))
 }

@@ -65,6 +65,12 @@ fn print(text: &str, messages: Messages) -> Result<(), Failure> {
     }
 }
 
+/// Writes a document to the file that somebody named for it.
+fn write(path: &Path, text: &str, messages: Messages) -> Result<(), Failure> {
+    fs::write(path, text)
+        .map_err(|error| Failure::input(messages.error_write_file(path.display())).because(&error))
+}
+
 /// The built-in knowledge with the files below `dir` added.
 fn knowledge(dir: &Path, messages: Messages) -> Result<KnowledgeBase, Failure> {
     let mut files = BTreeMap::new();

@@ -26,7 +26,7 @@ pub struct Plan {
     pub ways: Vec<Way>,
     /// Why it may not start. With one of these, nothing is touched.
     pub refusals: Vec<Refusal>,
-    /// What is done, in order.
+    /// What is done, in order; nothing where it may not start.
     pub steps: Vec<Step>,
     /// The boot that puts it to the proof, where it takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -54,7 +54,7 @@ const OWN: [&str; 3] = ["kernmend_good", "kernmend_entry", "kernmend_tries"];
 /// No trial may take longer than a day, nor be judged before a node can be up.
 const DEADLINES: std::ops::RangeInclusive<u64> = 30..=86_400;
 
-/// All rules that a plan breaks; a plan with refusals is never run, and has to keep them all the same.
+/// All rules that a plan breaks.
 #[must_use]
 pub fn check(plan: &Plan) -> Vec<Problem> {
     let mut problems = Vec::new();

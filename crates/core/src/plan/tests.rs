@@ -296,6 +296,7 @@ fn check_refused(change: impl Fn(&mut Lab), remedy: Remedy, code: &str) {
     let plan = lab.plan(remedy);
     let codes: Vec<&str> = plan.refusals.iter().map(|refusal| refusal.reason.code.as_str()).collect();
     assert_eq!(codes, [code]);
+    assert_eq!((plan.steps.len(), plan.trial.is_none(), check(&plan)), (0, true, Vec::new()), "{code}");
     for refusal in &plan.refusals {
         let known = remark::CODES.iter().find(|(known, _)| *known == refusal.reason.code).unwrap();
         let values: Vec<&str> = refusal.reason.values.keys().map(String::as_str).collect();

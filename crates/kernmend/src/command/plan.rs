@@ -2,7 +2,6 @@
 //! was told to write.
 
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,7 +15,7 @@ use kernmend_node::collect::{boot, collect};
 use kernmend_node::machine::Live;
 use kernmend_node::store::Store;
 
-use super::{print, source};
+use super::{print, source, write};
 use crate::args::{Plan, Source};
 use crate::failure::Failure;
 use crate::message::Messages;
@@ -59,8 +58,7 @@ pub(crate) fn run(
         return Err(failure);
     }
     if let Some(path) = &asked.write {
-        fs::write(path, document.to_json() + "\n")
-            .map_err(|error| Failure::input(messages.error_write_file(path.display())).because(&error))?;
+        write(path, &(document.to_json() + "\n"), messages)?;
     }
     let text = if asked.json {
         document.to_json() + "\n"

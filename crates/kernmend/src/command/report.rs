@@ -14,7 +14,7 @@ use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::knowledge::template::bytes;
 use serde_json::Value;
 
-use super::print;
+use super::{print, write};
 use crate::args::Report;
 use crate::failure::Failure;
 use crate::message::Messages;
@@ -33,8 +33,7 @@ pub(crate) fn run(
     if asked.html.as_os_str() == "-" {
         print(&page, messages)?;
     } else {
-        let failure = || Failure::input(messages.error_write_file(asked.html.display()));
-        fs::write(&asked.html, page).map_err(|error| failure().because(&error))?;
+        write(&asked.html, &page, messages)?;
     }
     Ok(ExitCode::SUCCESS)
 }

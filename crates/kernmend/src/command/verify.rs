@@ -1,7 +1,6 @@
 //! `verify`: whether the plan that was run here has mended its fault. It reads the journal, which holds the report from
 //! before, and the machine as it is now.
 
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,7 +14,7 @@ use kernmend_node::collect::collect;
 use kernmend_node::host::Host;
 use kernmend_node::store::{JOURNAL, MAX_JOURNAL};
 
-use super::{print, source};
+use super::{print, source, write};
 use crate::args::{Source, Verify};
 use crate::failure::Failure;
 use crate::message::Messages;
@@ -39,8 +38,7 @@ pub(crate) fn run(
     let proof = prove(before, &journal, &facts.body, after);
     let json = proof.to_json() + "\n";
     if let Some(path) = &asked.write {
-        fs::write(path, &json)
-            .map_err(|error| Failure::input(messages.error_write_file(path.display())).because(&error))?;
+        write(path, &json, messages)?;
     }
     print(&if asked.json { json } else { render::proof(&proof, knowledge, messages) }, messages)?;
     Ok(ExitCode::from(match proof.body.conclusion {
