@@ -44,10 +44,14 @@ pub(super) fn steps(
     remedy: &Remedy,
     plan: &Plan,
 ) -> Result<Ordered, Vec<Refusal>> {
+    let Some((menu, text)) = &node.files.configuration else {
+        let what = if node.boot.file.is_empty() { "/boot".to_owned() } else { node.boot.file.clone() };
+        return Err(vec![refusal("not-grub", [("what", what.clone())], [what], "kernmend boot")]);
+    };
     let change = change(node, remedy, &plan.node.running)?;
     let mark = format!("kernmend.trial={}", mark(node, remedy));
-    let scaffold = scaffold(node, wish, &change, &mark, &plan.node.running)?;
-    let commit = commit(node, &change)?;
+    let scaffold = scaffold(node, wish, &change, &mark, &plan.node.running, (menu, text))?;
+    let commit = commit(node, &change, menu)?;
     let mut health = vec![Check::Kernel];
     health.extend(change.effects.iter().cloned());
     health.extend(what_ran(node));
@@ -206,15 +210,8 @@ fn scaffold(
     change: &Change<'_>,
     mark: &str,
     running: &Running,
+    (menu, text): (&str, &str),
 ) -> Result<Vec<Step>, Vec<Refusal>> {
-    let Some((menu, text)) = &node.files.configuration else {
-        return Err(vec![refusal(
-            "not-grub",
-            [("what", node.boot.file.clone())],
-            ["/boot"],
-            "kernmend boot",
-        )]);
-    };
     let Some((block, _)) = node.files.environments.first() else {
         return Err(vec![refusal(
             "no-environment-block",
@@ -233,7 +230,7 @@ fn scaffold(
         return Err(vec![refusal("fallback-not-named", [("title", title)], [menu], "kernmend boot")]);
     };
     let Some(hook) = trial::hook(text) else {
-        return Err(vec![refusal("no-hook", [("file", menu.clone())], [menu], &regenerate(menu))]);
+        return Err(vec![refusal("no-hook", [("file", menu.to_owned())], [menu], &regenerate(menu))]);
     };
     let custom_path = hook.custom_cfg(menu, directory(menu));
     let custom = match &node.files.custom {
@@ -255,7 +252,7 @@ fn scaffold(
     let of_bls = bls_text(node, change.target);
     let own = match of_bls {
         Some(entry) => own_entry_of_bls(text, entry, &id, &title, &set, &remove),
-        None if change.target.place.file == *menu => {
+        None if change.target.place.file == menu => {
             own_entry(text, change.target, &id, &title, &set, &remove)
         }
         None => None,
@@ -292,8 +289,7 @@ fn scaffold(
 }
 
 /// What makes the change last.
-fn commit(node: &Node<'_>, change: &Change<'_>) -> Result<Vec<Step>, Vec<Refusal>> {
-    let Some((menu, _)) = &node.files.configuration else { return Err(Vec::new()) };
+fn commit(node: &Node<'_>, change: &Change<'_>, menu: &str) -> Result<Vec<Step>, Vec<Refusal>> {
     let mut steps = Vec::new();
     let mut settings = Settings::new(&node.files.defaults, reads_drop_ins(node));
     let not_understood = |error: crate::boot::change::settings::NotUnderstood| {
@@ -338,7 +334,7 @@ fn commit(node: &Node<'_>, change: &Change<'_>) -> Result<Vec<Step>, Vec<Refusal
     if !edits.is_empty() && (!is_of_bls || change.moves_default) {
         steps.push(Step {
             stage: Stage::Commit,
-            act: Act::Menu { generator: vec![generator(menu).to_owned()], menu: menu.clone(), boots },
+            act: Act::Menu { generator: vec![generator(menu).to_owned()], menu: menu.to_owned(), boots },
         });
     } else {
         let files = kernel_files(node, [&change.expected.release]);

@@ -328,6 +328,7 @@ fn what_could_lose_the_node_is_refused_by_its_name() {
         "kernel-incomplete",
     );
     check_refused(|lab| lab.files.environments[0].1 = b"x=1\n".to_vec(), nokmem(), "environment-malformed");
+    check_refused(|lab| lab.files.configuration = None, nokmem(), "not-grub");
     check_refused(|lab| lab.files.environments.clear(), nokmem(), "no-environment-block");
     check_refused(
         |lab| lab.files.environments[0].1 = block(&[("next_entry", "2")]),
