@@ -96,6 +96,8 @@ impl Ready {
         node.vm.announce_journal().unwrap();
         let plan = node.plan(&["--remedy", "nokmem"]);
         let before = state(&mut node);
+        // What the lab itself has written is not what a cut is to lose.
+        node.run(&["sync"]);
         let Node { vm, image } = node;
         let mut ready = Self { image, kept: vm.keep().unwrap(), plan, before, committed: String::new() };
         let mut node = ready.node();
