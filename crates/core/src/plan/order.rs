@@ -25,6 +25,8 @@ pub(super) struct Ordered {
 
 /// A change of what boots.
 struct Change<'a> {
+    /// The entry that boots what runs.
+    old: &'a MenuEntry,
     /// The entry that the trial is a copy of.
     target: &'a MenuEntry,
     set: Vec<String>,
@@ -50,7 +52,7 @@ pub(super) fn steps(
     };
     let change = change(node, remedy, &plan.node.running)?;
     let mark = format!("kernmend.trial={}", mark(node, remedy));
-    let scaffold = scaffold(node, wish, &change, &mark, &plan.node.running, (menu, text))?;
+    let scaffold = scaffold(node, wish, &change, &mark, (menu, text))?;
     let commit = commit(node, &change, menu)?;
     let mut health = vec![Check::Kernel];
     health.extend(change.effects.iter().cloned());
@@ -108,6 +110,7 @@ fn change<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running) -> Result<Cha
             }
             let new: Vec<String> = set.iter().filter(|argument| !has(argument)).cloned().collect();
             Ok(Change {
+                old,
                 target: old,
                 expected: Expected {
                     present: set.clone(),
@@ -125,6 +128,7 @@ fn change<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running) -> Result<Cha
             Err(vec![refusal("already-so", [("what", release.clone())], ["uname -r"], "")])
         }
         Remedy::InstalledKernel { release } => Ok(Change {
+            old,
             target: entry_of(node, release, old).ok_or_else(|| {
                 vec![refusal(
                     "target-not-in-menu",
@@ -180,6 +184,16 @@ fn running_entry<'a>(node: &Node<'a>, running: &Running) -> Option<&'a MenuEntry
     chosen.or_else(|| node.boot.linux_entries().filter(fits).max_by_key(|entry| entry.arguments.len()))
 }
 
+/// The name that means an entry and no other, to whichever GRUB is here.
+fn name_of(node: &Node<'_>, entry: &MenuEntry, menu: &str) -> Result<String, Vec<Refusal>> {
+    let configuration = &node.boot.configuration;
+    let index = configuration.entries.iter().position(|other| std::ptr::eq(other, entry));
+    let name = index.and_then(|index| trial::name_of(configuration, index, &matchers(node)));
+    name.ok_or_else(|| {
+        vec![refusal("fallback-not-named", [("title", entry.title.clone())], [menu], "kernmend boot")]
+    })
+}
+
 /// The entry of another kernel that is likest to the one that runs.
 fn entry_of<'a>(node: &Node<'a>, release: &str, old: &MenuEntry) -> Option<&'a MenuEntry> {
     let is_it = |entry: &&MenuEntry| entry.release.as_deref() == Some(release);
@@ -209,7 +223,6 @@ fn scaffold(
     wish: &Wish,
     change: &Change<'_>,
     mark: &str,
-    running: &Running,
     (menu, text): (&str, &str),
 ) -> Result<Vec<Step>, Vec<Refusal>> {
     let Some((block, _)) = node.files.environments.first() else {
@@ -220,15 +233,7 @@ fn scaffold(
             &format!("grub-editenv {}/grubenv create", directory(menu)),
         )]);
     };
-    let matchers = matchers(node);
-    let old = running_entry(node, running).and_then(|entry| {
-        let index = node.boot.configuration.entries.iter().position(|other| std::ptr::eq(other, entry))?;
-        trial::name_of(&node.boot.configuration, index, &matchers)
-    });
-    let Some(good) = old else {
-        let title = running_entry(node, running).map(|entry| entry.title.clone()).unwrap_or_default();
-        return Err(vec![refusal("fallback-not-named", [("title", title)], [menu], "kernmend boot")]);
-    };
+    let good = name_of(node, change.old, menu)?;
     let Some(hook) = trial::hook(text) else {
         return Err(vec![refusal("no-hook", [("file", menu.to_owned())], [menu], &regenerate(menu))]);
     };
@@ -305,18 +310,7 @@ fn commit(node: &Node<'_>, change: &Change<'_>, menu: &str) -> Result<Vec<Step>,
     }
     if change.moves_default {
         let (block, _) = node.files.environments.first().ok_or_else(Vec::new)?;
-        let matchers = matchers(node);
-        let entries = &node.boot.configuration.entries;
-        let index = entries.iter().position(|other| std::ptr::eq(other, change.target));
-        let name = index.and_then(|index| trial::name_of(&node.boot.configuration, index, &matchers));
-        let name = name.ok_or_else(|| {
-            vec![refusal(
-                "fallback-not-named",
-                [("title", change.target.title.clone())],
-                [menu],
-                "kernmend boot",
-            )]
-        })?;
+        let name = name_of(node, change.target, menu)?;
         steps.push(environment(Stage::Commit, block, [("saved_entry", &name)]));
         // Where the default is a constant, a saved entry has no effect: the settings must look for it.
         let live = node.boot.configuration.default.as_ref().and_then(Setting::variable);

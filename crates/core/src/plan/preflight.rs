@@ -70,7 +70,7 @@ fn image_based(snapshot: &Snapshot) -> Option<Refusal> {
         ("ostree", "rpm-ostree kargs --append=ARGUMENT"),
         ("talos", "talosctl patch machineconfig"),
         ("bottlerocket", "apiclient set"),
-        ("flatcar", "/usr/share/oem/grub.cfg"),
+        ("flatcar", "vi /usr/share/oem/grub.cfg"),
     ];
     let system = snapshot.maintenance.image.value()?;
     let command = TOOLS.iter().find(|(name, _)| name == system).map_or("", |(_, command)| command);
@@ -130,7 +130,7 @@ fn loader(node: &Node<'_>) -> Vec<Refusal> {
                     "menu-waits",
                     [],
                     [&place.file],
-                    "GRUB_TIMEOUT=5 in /etc/default/grub",
+                    "sed -i s/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=5/ /etc/default/grub && update-grub",
                 ));
             }
             _ => {}

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use kernmend_core::document::Document;
-use kernmend_core::document::journal::{Event, Outcome};
+use kernmend_core::document::journal::{Entry, Event, Journal, Outcome};
 use kernmend_core::document::plan::Plan;
 use kernmend_core::journal;
 use kernmend_core::knowledge::KnowledgeBase;
@@ -114,17 +114,8 @@ pub(crate) fn status(follow: bool, json: bool, messages: Messages) -> Result<Exi
         };
         let events: Vec<Event> = journal.events().cloned().collect();
         let outcome = journal::outcome(&journal.plan.body, &events);
-        if json {
-            let lines: String =
-                journal.entries.iter().map(kernmend_core::document::journal::Entry::line).collect();
-            print(&lines, messages)?;
-        } else if follow {
-            let new = journal.entries.iter().skip(shown);
-            let lines: String = new
-                .map(|entry| render::event(&journal.plan.body, entry.at, &entry.event, messages))
-                .collect();
-            print(&lines, messages)?;
-            shown = journal.entries.len();
+        if json || follow {
+            shown = show(&journal, shown, json, messages)?;
         } else {
             print(&render::status(&journal, messages), messages)?;
         }
@@ -133,6 +124,15 @@ pub(crate) fn status(follow: bool, json: bool, messages: Messages) -> Result<Exi
         }
         machine.wait(LOOK);
     }
+}
+
+/// Shows what of a journal wasn't shown yet, for a program or for people, and gives how much that is in all.
+fn show(journal: &Journal, shown: usize, json: bool, messages: Messages) -> Result<usize, Failure> {
+    let line = |entry: &Entry| {
+        if json { entry.line() } else { render::event(&journal.plan.body, entry.at, &entry.event, messages) }
+    };
+    print(&journal.entries.iter().skip(shown).map(line).collect::<String>(), messages)?;
+    Ok(journal.entries.len())
 }
 
 /// `install`.
@@ -192,6 +192,11 @@ fn detach(
         digest: plan.digest().to_string(),
         no_reboot: asked.no_reboot,
     };
+    let look = |machine: &Live| {
+        Store::look(machine).map_err(|error| Failure::internal(messages.error_status()).because(&error))
+    };
+    // The same plan may have been run before: what it came to then is not what comes of it now.
+    let before = look(machine)?;
     let output = machine.run(&program, Duration::from_secs(60)).map_err(|error| failure().because(&error))?;
     if output.code != Some(0) {
         let mut failure = failure();
@@ -200,18 +205,9 @@ fn detach(
     }
     let mut shown = 0;
     loop {
-        let look = Store::look(machine)
-            .map_err(|error| Failure::internal(messages.error_status()).because(&error))?;
-        let journal = look.filter(|journal| journal.plan.digest() == plan.digest());
-        if let Some(journal) = journal {
-            let lines: String = journal
-                .entries
-                .iter()
-                .skip(shown)
-                .map(|entry| render::event(&plan.body, entry.at, &entry.event, messages))
-                .collect();
-            print(&lines, messages)?;
-            shown = journal.entries.len();
+        let now = look(machine)?.filter(|journal| journal.plan.digest() == plan.digest());
+        if let Some(journal) = now.filter(|journal| Some(journal) != before.as_ref()) {
+            shown = show(&journal, shown, false, messages)?;
             match journal.entries.last().map(|entry| &entry.event) {
                 Some(Event::Ended { outcome }) => return Ok(code_of(Some(*outcome))),
                 Some(Event::Rebooting { .. }) => {
