@@ -1,7 +1,7 @@
 //! Plans on real machines: real kernels, real GRUB, real reboots. What boots by default never changes before a trial was
 //! passed, what was committed stays, what was taken back leaves nothing behind.
 
-use lab::node::{Node, Outcome};
+use lab::node::{Node, Outcome, PLAN};
 use lab::vm::Bus;
 use lab::vm::image::{DEBIAN_11, DEBIAN_12, DEBIAN_13, Recipe};
 
@@ -66,6 +66,13 @@ fn a_node_after_a_careless_sed_keeps_booting_what_was_committed() {
     assert_eq!(node.release(), saved);
     let refusals = node.refusals(&["--remedy", &format!("kernel={first}")]);
     assert_eq!(refusals, ["default-is-another"]);
+    // What the refusal says mends it, without a reboot; taken back the default is the first again.
+    let pin = node.plan(&["--remedy", &format!("kernel={saved}")]);
+    let said = node.kernmend(&["apply", PLAN, "--approve", &pin.digest().to_string(), "--foreground"]);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    node.plan(&["--remedy", &format!("kernel={first}")]);
+    let said = node.kernmend(&["rollback"]);
+    assert_eq!(said.code, Some(0), "{}", said.text);
     node.vm.reboot().unwrap();
     assert_eq!(node.release(), first);
     node.apply(&["--remedy", &format!("kernel={saved}")]);

@@ -50,7 +50,12 @@ pub(super) fn steps(
         let what = if node.boot.file.is_empty() { "/boot".to_owned() } else { node.boot.file.clone() };
         return Err(vec![refusal("not-grub", [("what", what.clone())], [what], "kernmend boot")]);
     };
-    let change = change(node, remedy, &plan.node.running)?;
+    let old = running_entry(node, &plan.node.running)?;
+    if let Some(pin) = pin(node, remedy, &plan.node.running, old) {
+        let steps = commit(node, &pin, menu)?;
+        return Ok(Ordered { steps, trial: None, remarks: Vec::new() });
+    }
+    let change = change(node, remedy, &plan.node.running, old)?;
     let mark = format!("kernmend.trial={}", mark(node, remedy));
     let scaffold = scaffold(node, wish, &change, &mark, (menu, text))?;
     let commit = commit(node, &change, menu)?;
@@ -81,26 +86,51 @@ pub(super) fn steps(
     })
 }
 
-fn change<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running) -> Result<Change<'a>, Vec<Refusal>> {
-    let old = running_entry(node, running).ok_or_else(|| {
-        vec![refusal(
-            "fallback-not-in-menu",
-            [("release", running.release.clone())],
-            [&node.boot.file],
-            "kernmend boot",
-        )]
-    })?;
+/// What boots next where that isn't what runs, as after a newer kernel was installed.
+fn other_default<'a>(node: &Node<'a>, running: &Running) -> Option<&'a MenuEntry> {
+    node.boot.chosen().filter(|other| other.release.as_ref() != Some(&running.release))
+}
+
+/// Makes what runs the default where another kernel is. There is nothing to try in it.
+fn pin<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running, old: &'a MenuEntry) -> Option<Change<'a>> {
+    let is_wanted = matches!(remedy, Remedy::InstalledKernel { release } if *release == running.release);
+    other_default(node, running).filter(|_| is_wanted).map(|_| moved(running, old, old))
+}
+
+/// A change of the default alone.
+fn moved<'a>(running: &Running, old: &'a MenuEntry, target: &'a MenuEntry) -> Change<'a> {
+    Change {
+        old,
+        target,
+        set: Vec::new(),
+        remove: Vec::new(),
+        expected: bare(target.release.as_ref().unwrap_or(&running.release)),
+        fallback: bare(&running.release),
+        effects: Vec::new(),
+        moves_default: true,
+    }
+}
+
+/// A kernel, whatever its arguments.
+fn bare(release: &str) -> Expected {
+    Expected { release: release.to_owned(), present: Vec::new(), absent: Vec::new() }
+}
+
+fn change<'a>(
+    node: &Node<'a>,
+    remedy: &Remedy,
+    running: &Running,
+    old: &'a MenuEntry,
+) -> Result<Change<'a>, Vec<Refusal>> {
     // What is taken back leaves the menu as it was: then it has to boot what runs now.
-    if let Some(other) = node.boot.chosen().filter(|other| other.release.as_ref() != Some(&running.release)) {
+    if let Some(other) = other_default(node, running) {
         return Err(vec![refusal(
             "default-is-another",
             [("title", other.title.clone()), ("release", running.release.clone())],
             [&other.place.file],
-            "kernmend boot",
+            &format!("kernmend plan --remedy kernel={}", running.release),
         )]);
     }
-    let nothing =
-        |release: &str| Expected { release: release.to_owned(), present: Vec::new(), absent: Vec::new() };
     match remedy {
         Remedy::BootParameter { set, remove } => {
             let has = |argument: &&String| running.arguments.contains(argument);
@@ -112,12 +142,8 @@ fn change<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running) -> Result<Cha
             Ok(Change {
                 old,
                 target: old,
-                expected: Expected {
-                    present: set.clone(),
-                    absent: remove.clone(),
-                    ..nothing(&running.release)
-                },
-                fallback: Expected { present: remove.clone(), absent: new, ..nothing(&running.release) },
+                expected: Expected { present: set.clone(), absent: remove.clone(), ..bare(&running.release) },
+                fallback: Expected { present: remove.clone(), absent: new, ..bare(&running.release) },
                 effects: effects(set),
                 set: set.clone(),
                 remove,
@@ -127,23 +153,17 @@ fn change<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running) -> Result<Cha
         Remedy::InstalledKernel { release } if *release == running.release => {
             Err(vec![refusal("already-so", [("what", release.clone())], ["uname -r"], "")])
         }
-        Remedy::InstalledKernel { release } => Ok(Change {
-            old,
-            target: entry_of(node, release, old).ok_or_else(|| {
+        Remedy::InstalledKernel { release } => {
+            let target = entry_of(node, release, old).ok_or_else(|| {
                 vec![refusal(
                     "target-not-in-menu",
                     [("release", release.clone())],
                     [&node.boot.file],
                     "kernmend boot",
                 )]
-            })?,
-            set: Vec::new(),
-            remove: Vec::new(),
-            expected: nothing(release),
-            fallback: nothing(&running.release),
-            effects: Vec::new(),
-            moves_default: true,
-        }),
+            })?;
+            Ok(moved(running, old, target))
+        }
         // These have no steps of ours: the plan says what to do by hand.
         _ => Err(Vec::new()),
     }
@@ -170,7 +190,7 @@ fn effects(set: &[String]) -> Vec<Check> {
 }
 
 /// The entry that boots what runs: its kernel, and no argument that doesn't run.
-fn running_entry<'a>(node: &Node<'a>, running: &Running) -> Option<&'a MenuEntry> {
+fn running_entry<'a>(node: &Node<'a>, running: &Running) -> Result<&'a MenuEntry, Vec<Refusal>> {
     let fits = |entry: &&MenuEntry| {
         entry.kind == EntryKind::Linux
             && entry.release.as_deref() == Some(&running.release)
@@ -181,7 +201,16 @@ fn running_entry<'a>(node: &Node<'a>, running: &Running) -> Option<&'a MenuEntry
     };
     let chosen = node.boot.chosen().filter(fits);
     // Of several the one that leaves least unsaid: a recovery entry has arguments of its own, and doesn't fit.
-    chosen.or_else(|| node.boot.linux_entries().filter(fits).max_by_key(|entry| entry.arguments.len()))
+    let best =
+        chosen.or_else(|| node.boot.linux_entries().filter(fits).max_by_key(|entry| entry.arguments.len()));
+    best.ok_or_else(|| {
+        vec![refusal(
+            "fallback-not-in-menu",
+            [("release", running.release.clone())],
+            [&node.boot.file],
+            "kernmend boot",
+        )]
+    })
 }
 
 /// The name that means an entry and no other, to whichever GRUB is here.

@@ -290,6 +290,19 @@ fn what_stands_in_custom_cfg_stays_there() {
     assert_eq!(before, Some(Digest::of(b"set color=1")));
 }
 
+fn move_to(release: &str) -> Remedy {
+    Remedy::InstalledKernel { release: release.to_owned() }
+}
+
+/// Changes the menu.
+fn edit(from: &'static str, to: &'static str) -> impl Fn(&mut Lab) {
+    move |lab: &mut Lab| {
+        let (_, text) = lab.files.configuration.as_mut().unwrap();
+        assert!(text.contains(from));
+        *text = text.replace(from, to);
+    }
+}
+
 fn check_refused(change: impl Fn(&mut Lab), remedy: Remedy, code: &str) {
     let mut lab = Lab::new();
     change(&mut lab);
@@ -309,14 +322,6 @@ fn check_refused(change: impl Fn(&mut Lab), remedy: Remedy, code: &str) {
 
 #[test]
 fn what_could_lose_the_node_is_refused_by_its_name() {
-    let move_to = |release: &str| Remedy::InstalledKernel { release: release.to_owned() };
-    let edit = |from: &'static str, to: &'static str| {
-        move |lab: &mut Lab| {
-            let (_, text) = lab.files.configuration.as_mut().unwrap();
-            assert!(text.contains(from));
-            *text = text.replace(from, to);
-        }
-    };
     check_refused(
         |lab| lab.files.block_on = Fact::known(on("btrfs", "/dev/vda1"), "/proc/mounts"),
         nokmem(),
@@ -366,6 +371,23 @@ fn what_could_lose_the_node_is_refused_by_its_name() {
         nokmem(),
         "fell-back-before",
     );
+}
+
+#[test]
+fn what_runs_becomes_the_default_without_a_trial() {
+    let mut lab = Lab::new();
+    edit("set default=\"0\"", "set default=\"1>2\"")(&mut lab);
+    let plan = lab.plan(move_to(RELEASE));
+    assert_eq!((plan.refusals.as_slice(), check(&plan)), ([].as_slice(), Vec::new()));
+    assert_eq!(plan.trial, None);
+    let acts: Vec<&Act> = plan.steps.iter().map(|step| &step.act).collect();
+    let [Act::Environment { variables, .. }, Act::File { path, .. }, Act::Menu { boots, .. }] = acts[..]
+    else {
+        panic!("{acts:?}");
+    };
+    let saved = variables["saved_entry"].as_deref().unwrap();
+    assert!(saved.contains(RELEASE), "{saved}");
+    assert_eq!((path.as_str(), boots.release.as_str()), ("/etc/default/grub.d/zz-kernmend.cfg", RELEASE));
 }
 
 #[test]
