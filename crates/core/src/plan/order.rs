@@ -10,7 +10,7 @@ use crate::boot::change::entry::{bls_with_arguments, own_entry, own_entry_of_bls
 use crate::boot::change::settings::Settings;
 use crate::boot::choose::Matcher;
 use crate::boot::grub::Given;
-use crate::boot::{EntryKind, MenuEntry, Setting, trial};
+use crate::boot::{EntryKind, MenuEntry, Setting, guard, trial};
 use crate::document::Digest;
 use crate::document::plan::{
     Act, Check, Expected, Plan, Refusal, Remark, Remedy, Running, Stage, Step, Trial,
@@ -59,6 +59,9 @@ pub(super) fn steps(
     let mark = format!("kernmend.trial={}", mark(node, remedy));
     let scaffold = scaffold(node, wish, &change, &mark, (menu, text))?;
     let commit = commit(node, &change, menu)?;
+    let is_guarded = scaffold.iter().any(|step| {
+        matches!(&step.act, Act::File { content: Some(content), .. } if content.contains(guard::ARGUMENT))
+    });
     let mut health = vec![Check::Kernel];
     health.extend(change.effects.iter().cloned());
     health.extend(what_ran(node));
@@ -80,6 +83,7 @@ pub(super) fn steps(
             Remark::new("caught-panic", [("seconds", patience.panic.to_string())]),
             Remark::new("caught-lockup", [("seconds", (2 * patience.lockup).to_string())]),
             Remark::new("caught-user-space", [("seconds", patience.dead_man.to_string())]),
+            Remark::new(if is_guarded { "caught-initramfs" } else { "initramfs-not-caught" }, []),
             Remark::new("not-caught", []),
             Remark::new("trial-arguments-stay", []),
         ],
@@ -299,6 +303,8 @@ fn scaffold(
             "kernmend boot",
         )]);
     };
+    let guard = guard(node, change, &own, &id, wish.patience.dead_man);
+    let own = guard.as_ref().map_or(own, |guard| guard.entry.clone());
     let before = custom.unwrap_or_default();
     let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     let content = format!("{before}{separator}{own}{}", trial::SCRIPT);
@@ -307,19 +313,38 @@ fn scaffold(
         units::watch().into_iter().map(|unit| file(Stage::Watch, unit.path, None, unit.content)).collect();
     let dead_man = units::dead_man(mark, wish.patience.dead_man);
     steps.extend(dead_man.into_iter().map(|unit| file(Stage::Scaffold, unit.path, None, unit.content)));
+    let mut files = kernel_files(node, [&change.expected.release, &change.fallback.release]);
+    if let Some(Guard { path, content, .. }) = guard {
+        steps.push(file(Stage::Scaffold, &path, None, content));
+        files.push(path);
+    }
     steps.push(file(Stage::Scaffold, &custom_path, custom, content));
     let armed = [(trial::GOOD, good.as_str()), (trial::ENTRY, &id), (trial::TRIES, "1")];
     steps.push(environment(Stage::Scaffold, block, armed));
     steps.push(Step {
         stage: Stage::Scaffold,
-        act: Act::Prove {
-            boots: change.expected.clone(),
-            afterwards: Some(change.fallback.clone()),
-            files: kernel_files(node, [&change.expected.release, &change.fallback.release]),
-        },
+        act: Act::Prove { boots: change.expected.clone(), afterwards: Some(change.fallback.clone()), files },
     });
     steps.push(environment(Stage::Arrive, block, [(trial::TRIES, "0")]));
     Ok(steps)
+}
+
+/// What ends a trial that hangs in its initramfs.
+struct Guard {
+    /// The archive's file.
+    path: String,
+    content: String,
+    /// The entry that loads it.
+    entry: String,
+}
+
+/// None where the target has no initramfs of which it is known where it is and how the entry names it.
+fn guard(node: &Node<'_>, change: &Change<'_>, own: &str, id: &str, seconds: u64) -> Option<Guard> {
+    let kernels = node.snapshot.body.kernels.value()?;
+    let target = kernels.iter().find(|kernel| kernel.release == change.expected.release)?;
+    let (directory, initramfs) = target.initramfs.value()?.path.rsplit_once('/')?;
+    let entry = guard::guarded(own, initramfs, id)?;
+    Some(Guard { path: format!("{directory}/{id}"), content: guard::initramfs(seconds), entry })
 }
 
 /// What makes the change last.

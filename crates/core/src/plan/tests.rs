@@ -179,6 +179,18 @@ fn an_argument_is_tried_and_then_set_for_good() {
     let plan = check_trial(nokmem(), RELEASE, Some("cgroup.memory=nokmem"));
     let trial = plan.trial.as_ref().unwrap();
     assert!(trial.health.contains(&Check::AccountingOff));
+    let mark = trial.mark.strip_prefix("kernmend.trial=").unwrap();
+    let guard = format!("/boot/kernmend-trial-{mark}");
+    let file = |wanted: &str| {
+        plan.steps.iter().find_map(|step| match &step.act {
+            Act::File { path, content: Some(content), .. } if path == wanted => Some(content.as_str()),
+            _ => None,
+        })
+    };
+    assert!(file(&guard).unwrap().contains("(sleep 900; "), "it waits as long as the dead man's timer");
+    assert!(file(CUSTOM).unwrap().contains(&format!("\tinitrd\t/boot/initrd.img-{RELEASE} {guard}\n")));
+    let said: Vec<&str> = plan.remarks.iter().map(|remark| remark.code.as_str()).collect();
+    assert!(said.contains(&"caught-initramfs"), "{said:?}");
     assert_eq!(trial.fallback.absent, ["cgroup.memory=nokmem"]);
     let commit: Vec<&Act> =
         plan.steps.iter().filter(|step| step.stage == Stage::Commit).map(|step| &step.act).collect();
@@ -418,7 +430,7 @@ fn a_plan_that_was_tampered_with_is_caught() {
         variables.insert(name.to_owned(), Some(value.to_owned()));
     };
     let trial = |plan: &mut Plan, change: &dyn Fn(&mut Trial)| change(plan.trial.as_mut().unwrap());
-    let changes: [&dyn Fn(&mut Plan); 16] = [
+    let changes: [&dyn Fn(&mut Plan); 17] = [
         &|plan| set(plan, "kernmend_tries", "2"),
         &|plan| set(plan, "kernmend_good", "1>2"),
         &|plan| set(plan, "kernmend_good", ""),
@@ -440,6 +452,11 @@ fn a_plan_that_was_tampered_with_is_caught() {
         &|plan| plan.steps.retain(|step| step.stage != Stage::Arrive),
         &|plan| plan.steps.retain(|step| step.stage != Stage::Watch),
         &|plan| plan.steps.retain(|step| !matches!(step.act, Act::Prove { .. })),
+        &|plan| {
+            let is_guard =
+                |act: &Act| matches!(act, Act::File { path, .. } if path.contains("/kernmend-trial-"));
+            plan.steps.retain(|step| !is_guard(&step.act));
+        },
         &|plan| trial(plan, &|trial| trial.health.clear()),
         &|plan| trial(plan, &|trial| trial.dead_man = trial.health_deadline),
         &|plan| trial(plan, &|trial| trial.fallback.absent.clear()),
