@@ -5,6 +5,7 @@ mod apply;
 mod boot;
 mod check;
 mod collect;
+mod contained;
 mod explain;
 mod kernel;
 mod plan;
@@ -50,6 +51,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Status { follow, json } => apply::status(*follow, *json, messages),
         Asked::Install => apply::install(messages),
         Asked::BootCheck { fall_back } => apply::boot_check(*fall_back, &knowledge()?, dir, messages),
+        Asked::Contained { unaccounted } => contained::run(*unaccounted, messages),
         Asked::Verify(verify) => verify::run(verify, &knowledge()?, dir, messages),
         Asked::Report(report) => report::run(report, &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),

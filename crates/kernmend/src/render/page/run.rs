@@ -117,6 +117,7 @@ fn destination(into: Destination, messages: Messages) -> &'static str {
         Destination::Trial => messages.page_into_trial(),
         Destination::Old => messages.page_into_old(),
         Destination::New => messages.page_into_new(),
+        Destination::Anew => messages.page_into_anew(),
     }
 }
 
