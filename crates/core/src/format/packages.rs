@@ -1,5 +1,7 @@
 //! What package managers and the C library say of themselves: to whom a file belongs, and which version it is.
 
+use crate::program::Glibc;
+
 /// Reads `dpkg-query --search PATH`: `PACKAGE[:ARCHITECTURE][, …]: PATH` a line, and lines about diversions. The first
 /// package is the one whose update writes the file.
 #[must_use]
@@ -19,8 +21,8 @@ pub fn rpm_owner(text: &str) -> Option<String> {
 
 /// Reads `getconf GNU_LIBC_VERSION`: `glibc 2.36`.
 #[must_use]
-pub fn library(text: &str) -> Option<String> {
-    text.trim().strip_prefix("glibc ").map(str::to_owned)
+pub fn library(text: &str) -> Option<Glibc> {
+    text.trim().strip_prefix("glibc ")?.parse().ok()
 }
 
 fn is_name(text: &str) -> bool {
@@ -53,7 +55,7 @@ mod tests {
         ] {
             assert_eq!(rpm_owner(text).as_deref(), expected, "{text}");
         }
-        assert_eq!(library("glibc 2.36\n").as_deref(), Some("2.36"));
+        assert_eq!(library("glibc 2.36\n"), "2.36".parse().ok());
         assert_eq!(library("musl\n"), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::document::snapshot::{Class, Program, Service, Snapshot, Space};
 use crate::document::{Digest, Fact};
 use crate::knowledge::KnowledgeBase;
 use crate::knowledge::feature::ACCOUNTS_ALWAYS;
-use crate::program::{Classification, Component};
+use crate::program::{Component, Glibc, Inspection};
 
 /// Where files are kept.
 pub const STORE: &str = "/var/lib/kernmend";
@@ -25,23 +25,19 @@ pub const STORE: &str = "/var/lib/kernmend";
 pub struct Replacement {
     /// The program: `runc`, `kubelet`, `k3s`, ….
     pub program: String,
-    /// Where the file is, as an absolute path.
-    pub path: String,
     /// Bytes.
     pub size: u64,
     /// What it holds.
     pub digest: Digest,
-    /// Its version.
-    pub version: Fact<String>,
-    /// Whether it switches kernel memory accounting on.
-    pub classification: Classification,
+    /// What it is, and where, by an absolute path.
+    pub is: Inspection,
 }
 
 /// What of a node a swap rests on besides its snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Site {
-    /// The version of its C library, `2.36`.
-    pub glibc: Fact<String>,
+    /// The version of its C library.
+    pub glibc: Fact<Glibc>,
     /// Whether containers go on without Docker's daemon, as it was told in its configuration.
     pub live_restore: bool,
     /// The places that are written to, by path: the copies, and [`STORE`].
@@ -109,7 +105,7 @@ fn kind(path: &str) -> &str {
 
 /// What a swap by these files is.
 pub(super) fn remedy(with: &[Replacement]) -> Option<Remedy> {
-    let is_rebuilt = |file: &Replacement| file.classification.class == Class::Off;
+    let is_rebuilt = |file: &Replacement| file.is.classification.class == Class::Off;
     match with {
         [] => None,
         with if with.iter().all(is_rebuilt) => Some(Remedy::RebuiltRuntime),
@@ -157,7 +153,7 @@ pub(super) fn steps(
         found.iter().map(|swap| (&swap.file.digest, swap.file)).collect();
     let mut steps: Vec<Step> = Vec::new();
     steps.extend(files.iter().map(|(content, file)| {
-        prepare(Act::Keep { source: file.path.clone(), content: (*content).clone() })
+        prepare(Act::Keep { source: file.is.path.clone(), content: (*content).clone() })
     }));
     steps.extend(files.iter().map(|(content, file)| {
         prepare(Act::Try {
@@ -199,7 +195,7 @@ fn swaps<'a>(snapshot: &'a Snapshot, with: &'a [Replacement]) -> Result<Vec<Swap
             refusals.push(refusal(
                 "replacement-twice",
                 [("program", file.program.clone())],
-                [&file.path],
+                [&file.is.path],
                 "",
             ));
         }
@@ -223,7 +219,7 @@ fn swaps<'a>(snapshot: &'a Snapshot, with: &'a [Replacement]) -> Result<Vec<Swap
     let is_new = |swap: &Swap<'_>| *swap.before != swap.file.digest;
     if refusals.is_empty() && !found.iter().any(is_new) {
         let paths: Vec<&String> = found.iter().map(|swap| &swap.copy.path).collect();
-        let what: Vec<&str> = with.iter().map(|file| file.path.as_str()).collect();
+        let what: Vec<&str> = with.iter().map(|file| file.is.path.as_str()).collect();
         refusals.push(refusal("already-so", [("what", what.join(", "))], paths, ""));
     }
     found.retain(is_new);

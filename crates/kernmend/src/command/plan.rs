@@ -8,14 +8,13 @@ use std::process::ExitCode;
 
 use kernmend_core::boot::reading::of_files;
 use kernmend_core::diagnose::diagnose;
+use kernmend_core::document::Document;
 use kernmend_core::document::plan::{Expected, Plan as Body, Remedy};
-use kernmend_core::document::{Document, Fact};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_core::plan::swap::Replacement;
 use kernmend_core::plan::{self, Node, PROGRAM, Wish, swap};
-use kernmend_core::program::{classify, version_of};
 use kernmend_node::collect::{boot, collect, site};
-use kernmend_node::host::Host;
+use kernmend_node::inspect::inspect;
 use kernmend_node::machine::Live;
 use kernmend_node::store::Store;
 
@@ -97,22 +96,10 @@ fn replacement(program: &str, path: &Path, messages: Messages) -> Result<Replace
     };
     let path = fs::canonicalize(path).map_err(|error| failure(&error))?;
     let size = fs::metadata(&path).map_err(|error| failure(&error))?.len();
-    let signals = KnowledgeBase::embedded().signals;
-    let host = Host::live(&signals).map_err(|error| failure(&error))?;
-    let path = path.display().to_string();
-    let scan = match host.markers(&path, 1 << 30).fact(&path) {
-        Fact::Known { value, .. } => value,
-        other => return Err(Failure::input(format!("{other:?}"))),
-    };
-    let version = scan.content.build_info.as_ref().and_then(|info| version_of(info, program));
-    Ok(Replacement {
-        program: program.to_owned(),
-        size,
-        digest: scan.digest.clone().unwrap_or_else(|| panic!()),
-        classification: classify(&scan.content, program, version.as_deref()),
-        version: version.map_or_else(Fact::default, |version| Fact::known(version, &*path)),
-        path,
-    })
+    let is = inspect(&path).map_err(|error| failure(&error))?;
+    let too_long = || Failure::input(messages.error_with(path.display(), printable(program)));
+    let digest = is.digest.clone().ok_or_else(too_long)?;
+    Ok(Replacement { program: program.to_owned(), size, digest, is })
 }
 
 /// What was tried here before and fell back.

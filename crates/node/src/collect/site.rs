@@ -66,7 +66,7 @@ fn owner(host: &Host<'_>, manager: Manager, path: &str) -> Fact<Owner> {
 }
 
 /// What a command says, where it can be understood.
-fn said(host: &Host<'_>, known: &Known, read: impl Fn(&str) -> Option<String>) -> Fact<String> {
+fn said<T>(host: &Host<'_>, known: &Known, read: impl Fn(&str) -> Option<T>) -> Fact<T> {
     let line = known.line();
     let said = host.command(known, SMALL, DEADLINE).fact(&line);
     said.parse(|content| read(&content.text()).ok_or_else(|| "it says nothing of it".to_owned()))

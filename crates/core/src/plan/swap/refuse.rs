@@ -2,12 +2,12 @@
 //! it. What can't be told stands in the way where it could leave the node without a runtime.
 
 use super::{LIBCONTAINER, Manager, Owner, Replacement, STORE, Site, Swap, copies, kind};
-use crate::document::Fact;
 use crate::document::plan::{Refusal, Remark};
 use crate::document::snapshot::{CgroupMode, Class, Program, Service, Snapshot};
 use crate::plan::check::is_runtime_unit;
 use crate::plan::preflight::{basics, control_plane, others_at_work, people, refusal};
 use crate::plan::{Node, Wish};
+use crate::program::{Inspection, Presence};
 
 /// A runc from here on makes cgroups in the controller `misc`, and a kubelet from there on removes them
 /// (opencontainers/runc#3849, kubernetes/kubernetes#117647).
@@ -29,7 +29,9 @@ pub(super) fn refusals(
     let mut refusals = basics(node);
     for file in &wish.with {
         refusals.extend(unfit(file));
+        refusals.extend(foreign(file, swaps, node.site));
     }
+    refusals.extend(swaps.iter().filter_map(lacking));
     refusals.extend(room(node.site, swaps));
     refusals.extend(misc_trap(snapshot, swaps));
     for service in stops {
@@ -57,20 +59,65 @@ pub(super) fn without_files(snapshot: &Snapshot) -> Refusal {
 
 /// A file that can't do what it should, wherever it is put.
 fn unfit(file: &Replacement) -> Option<Refusal> {
-    let class = file.classification.class;
-    let why = || {
-        let why: Vec<String> = file.classification.why.iter().map(ToString::to_string).collect();
-        why.join("; ")
-    };
-    let inspect = format!("kernmend inspect {}", file.path);
+    let Inspection { path, classification, .. } = &file.is;
     let must_show = LIBCONTAINER.contains(&kind(&file.program));
-    let code = match class {
+    let code = match classification.class {
         Class::On | Class::OnDemand => "replacement-accounts",
         Class::Unknown => "replacement-not-told",
         Class::NotLibcontainer if must_show => "replacement-not-told",
         Class::Off | Class::Ignored | Class::NotLibcontainer => return None,
     };
-    Some(refusal(code, [("file", file.path.clone()), ("why", why())], [&file.path], &inspect))
+    Some(refusal(code, [("file", path.clone())], [path], &inspect(path)))
+}
+
+/// A file that doesn't fit this machine, as far as its tables tell: the rest shows when it is tried.
+fn foreign(file: &Replacement, swaps: &[Swap<'_>], site: &Site) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let path = &file.is.path;
+    let Some(demands) = &file.is.demands else { return refusals };
+    let here = swaps.iter().find_map(|swap| Some(swap.copy.demands.value()?.machine));
+    if let Some(here) = here.filter(|here| *here != demands.machine) {
+        let values = [
+            ("file", path.clone()),
+            ("machine", demands.machine.name().to_owned()),
+            ("here", here.name().to_owned()),
+        ];
+        refusals.push(refusal("replacement-other-machine", values, [path], &inspect(path)));
+    }
+    let Some(needs) = demands.glibc else { return refusals };
+    let needs_value = ("needs", needs.to_string());
+    match site.glibc.value() {
+        Some(has) if *has >= needs => {}
+        Some(has) => {
+            let values = [("file", path.clone()), needs_value, ("has", has.to_string())];
+            refusals.push(refusal("replacement-newer-glibc", values, [path], &inspect(path)));
+        }
+        None => {
+            let values = [("file", path.clone()), needs_value];
+            refusals.push(refusal("glibc-not-told", values, [path], "getconf GNU_LIBC_VERSION"));
+        }
+    }
+    refusals
+}
+
+/// A file that can't confine containers in a way that the copy can: those that ask for it would not start.
+fn lacking(swap: &Swap<'_>) -> Option<Refusal> {
+    let (has, gets) = (swap.copy.features.value()?, swap.file.is.features?);
+    let ways = [
+        ("SELinux", has.selinux, gets.selinux),
+        ("AppArmor", has.apparmor, gets.apparmor),
+        ("seccomp", has.seccomp, gets.seccomp),
+    ];
+    let is_lost = |has, gets| (has, gets) == (Presence::Present, Presence::Stubbed);
+    let lost = ways.into_iter().filter(|(_, has, gets)| is_lost(*has, *gets));
+    let lost: Vec<&str> = lost.map(|(name, ..)| name).collect();
+    let path = &swap.file.is.path;
+    let values = [("file", path.clone()), ("what", lost.join(", ")), ("path", swap.copy.path.clone())];
+    (!lost.is_empty()).then(|| refusal("replacement-lacks", values, [path], &inspect(path)))
+}
+
+fn inspect(path: &str) -> String {
+    format!("kernmend inspect {path}")
 }
 
 /// Room for all that is written, on each file system as if all of it were written there: the new files in the store, the old
@@ -124,26 +171,17 @@ fn misc_trap(snapshot: &Snapshot, swaps: &[Swap<'_>]) -> Option<Refusal> {
     if !has_misc || !is_v1 {
         return None;
     }
-    let runc = swaps.iter().find(|swap| {
-        kind(&swap.copy.path) == "runc" && numbers(&swap.file.version).is_some_and(|it| it >= USES_MISC)
+    let runc = swaps.iter().find_map(|swap| {
+        let version = swap.file.is.version.as_deref().filter(|_| kind(&swap.copy.path) == "runc")?;
+        (numbers(version)? >= USES_MISC).then_some(version)
     })?;
-    let (path, version) = after(snapshot, swaps, "kubelet")
-        .find(|(_, version)| numbers(version).is_some_and(|version| version < KNOWS_MISC))?;
-    let told = |version: &Fact<String>| version.value().cloned().unwrap_or_default();
-    let values = [("runc", told(&runc.file.version)), ("kubelet", told(version))];
-    Some(refusal("misc-trap", values, ["/proc/cgroups", path], ""))
-}
-
-/// The copies of a program as they are after the swap: where each is, and its version then.
-fn after<'a>(
-    snapshot: &'a Snapshot,
-    swaps: &'a [Swap<'_>],
-    program: &'a str,
-) -> impl Iterator<Item = (&'a str, &'a Fact<String>)> {
-    copies(snapshot, program).map(|copy| {
+    let (path, kubelet) = copies(snapshot, "kubelet").find_map(|copy| {
         let swap = swaps.iter().find(|swap| swap.copy.path == copy.path);
-        (copy.path.as_str(), swap.map_or(&copy.version, |swap| &swap.file.version))
-    })
+        let after = swap.map_or_else(|| copy.version.value(), |swap| swap.file.is.version.as_ref())?;
+        (numbers(after)? < KNOWS_MISC).then_some((&copy.path, after))
+    })?;
+    let values = [("runc", runc.to_owned()), ("kubelet", kubelet.clone())];
+    Some(refusal("misc-trap", values, ["/proc/cgroups", path], ""))
 }
 
 /// What of runc and kubelet fits, and what is left on.
@@ -160,13 +198,12 @@ pub(super) fn pairing(node: &Node<'_>, swaps: &[Swap<'_>]) -> Vec<Remark> {
         remarks.extend(left.map(|copy| Remark::new(code, [("path", copy.path.clone())])));
     }
     for swap in swaps.iter().filter(|swap| kind(&swap.copy.path) == "kubelet") {
-        let minor = |version: &Fact<String>| numbers(version).map(|[major, minor, _]| (major, minor));
-        let (old, new) = (&swap.copy.version, &swap.file.version);
-        if let (Some(before), Some(after)) = (minor(old), minor(new))
-            && before != after
+        let minor = |version: &str| numbers(version).map(|[major, minor, _]| (major, minor));
+        if let (Some(from), Some(to)) = (swap.copy.version.value(), &swap.file.is.version)
+            && minor(from) != minor(to)
         {
-            let told = |version: &Fact<String>| version.value().cloned().unwrap_or_default();
-            remarks.push(Remark::new("kubelet-other-minor", [("from", told(old)), ("to", told(new))]));
+            let values = [("from", from.clone()), ("to", to.clone())];
+            remarks.push(Remark::new("kubelet-other-minor", values));
         }
     }
     remarks.sort();
@@ -192,8 +229,8 @@ pub(super) fn packages(node: &Node<'_>, swaps: &[Swap<'_>]) -> Vec<Remark> {
 }
 
 /// The three numbers that a version begins with.
-fn numbers(version: &Fact<String>) -> Option<[u64; 3]> {
-    let text = version.value()?.trim_start_matches('v');
+fn numbers(version: &str) -> Option<[u64; 3]> {
+    let text = version.trim_start_matches('v');
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let mut parts = text[..end].split('.').map(str::parse::<u64>);
     let [major, minor] = [parts.next()?.ok()?, parts.next()?.ok()?];

@@ -7,7 +7,7 @@ use crate::document::snapshot::{
 };
 use crate::document::{Bounds, Reason};
 use crate::plan::swap::{Manager, Owner, Place, STORE};
-use crate::program::{Classification, Ground};
+use crate::program::{Classification, Demands, Features, Ground, Inspection, Machine, Presence};
 
 const EL7: &str = "3.10.0-957.el7.x86_64";
 
@@ -31,18 +31,32 @@ fn copy(path: &str, version: &str, content: &str, processes: &[u32]) -> Program 
         tags: Vec::new(),
         processes: processes.to_vec(),
         replaced: false,
+        demands: Fact::known(demands(Machine::X86_64, None), path),
+        features: Fact::known(features(Presence::Present), path),
     }
 }
 
+fn demands(machine: Machine, glibc: Option<&str>) -> Demands {
+    Demands { machine, interpreter: None, glibc: glibc.map(|version| version.parse().unwrap()) }
+}
+
+fn features(seccomp: Presence) -> Features {
+    Features { selinux: Presence::Present, apparmor: Presence::NotTold, seccomp }
+}
+
 fn replacement(program: &str, version: &str, is: Class) -> Replacement {
-    Replacement {
-        program: program.to_owned(),
+    let digest = Digest::of(format!("new {program}").as_bytes());
+    let is = Inspection {
         path: format!("/root/{program}"),
-        size: 10 << 20,
-        digest: Digest::of(format!("new {program}").as_bytes()),
-        version: Fact::known(version.to_owned(), "/root"),
         classification: class(is),
-    }
+        version: Some(version.to_owned()),
+        go: None,
+        tags: Vec::new(),
+        digest: Some(digest.clone()),
+        demands: Some(demands(Machine::X86_64, None)),
+        features: Some(features(Presence::Present)),
+    };
+    Replacement { program: program.to_owned(), size: 10 << 20, digest, is }
 }
 
 fn service(program: &str, pid: u32, unit: &str) -> Service {
@@ -278,11 +292,30 @@ fn what_could_leave_the_node_without_a_runtime_is_refused_by_its_name() {
         |_, wish| (wish.with, wish.remedy) = (Vec::new(), Some(Remedy::NewerRuntime)),
         "needs-replacement",
     );
-    check_refused(|_, wish| wish.with[0].classification = class(Class::On), "replacement-accounts");
-    check_refused(|_, wish| wish.with[0].classification = class(Class::Unknown), "replacement-not-told");
+    check_refused(|_, wish| wish.with[0].is.classification = class(Class::On), "replacement-accounts");
+    check_refused(|_, wish| wish.with[0].is.classification = class(Class::Unknown), "replacement-not-told");
     check_refused(
-        |_, wish| wish.with[0].classification = class(Class::NotLibcontainer),
+        |_, wish| wish.with[0].is.classification = class(Class::NotLibcontainer),
         "replacement-not-told",
+    );
+    check_refused(
+        |_, wish| wish.with[0].is.demands = Some(demands(Machine::Aarch64, None)),
+        "replacement-other-machine",
+    );
+    check_refused(
+        |_, wish| wish.with[0].is.demands = Some(demands(Machine::X86_64, Some("2.17"))),
+        "glibc-not-told",
+    );
+    check_refused(
+        |lab, wish| {
+            lab.site.glibc = Fact::known("2.17".parse().unwrap(), "getconf");
+            wish.with[0].is.demands = Some(demands(Machine::X86_64, Some("2.34")));
+        },
+        "replacement-newer-glibc",
+    );
+    check_refused(
+        |_, wish| wish.with[0].is.features = Some(features(Presence::Stubbed)),
+        "replacement-lacks",
     );
     check_refused(|_, wish| wish.with[0].digest = Digest::of(b"runc"), "already-so");
     check_refused(|_, wish| wish.with[0].program = "crio".to_owned(), "no-copy");
