@@ -43,6 +43,15 @@ pub struct Plan {
     pub report: Option<Document<Report>>,
 }
 
+impl Plan {
+    /// What must hold before it is committed; nothing for a plan that nobody judges.
+    #[must_use]
+    pub fn health(&self) -> &[Check] {
+        let trial = self.trial.as_ref().map(|trial| &trial.health);
+        trial.or_else(|| self.probation.as_ref().map(|probation| &probation.health)).map_or(&[], Vec::as_slice)
+    }
+}
+
 impl Body for Plan {
     const NAME: &'static str = "plan";
     const MAJOR: u32 = 1;

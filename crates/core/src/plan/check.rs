@@ -190,6 +190,14 @@ fn unsafe_swap(plan: &Plan) -> Vec<&'static str> {
             must(DEADLINES.contains(health_deadline), "its deadline is out of bounds");
             let is_looked_at = health.iter().all(|check| looked_at.contains(check));
             must(is_looked_at && !looked_at.is_empty(), "nobody looks at what was put in place");
+            let put = |runtime: &String| {
+                health.iter().any(|check| matches!(check, Check::Program { path, .. } if path == runtime))
+            };
+            let runs_ours = looked_at.iter().all(|check| match check {
+                Check::Container { runtime, .. } => put(runtime),
+                _ => true,
+            });
+            must(runs_ours, "a container is started by what was not put in place");
             let watch = plan.steps.iter().any(|step| step.stage == Stage::Watch);
             must(watch, "nobody goes on with it after the power was lost");
         }

@@ -44,11 +44,10 @@ struct Judgement {
 /// Judges the trial boot, and says what is to be written down.
 pub(super) fn judge<M: Machine>(run: &mut Runner<'_, M>) -> Event {
     // A trial's time runs from its boot, any other from the first look.
-    let (health, from, seconds) = match (&run.plan.trial, &run.plan.probation) {
-        (Some(trial), _) => (trial.health.clone(), Duration::ZERO, trial.health_deadline),
-        (None, Some(probation)) => {
-            (probation.health.clone(), run.apply.machine.uptime(), probation.health_deadline)
-        }
+    let health = run.plan.health().to_vec();
+    let (from, seconds) = match (&run.plan.trial, &run.plan.probation) {
+        (Some(trial), _) => (Duration::ZERO, trial.health_deadline),
+        (None, Some(probation)) => (run.apply.machine.uptime(), probation.health_deadline),
         (None, None) => return Event::Judged { healthy: true, failed: Vec::new(), untold: Vec::new() },
     };
     let deadline = from + Duration::from_secs(seconds);

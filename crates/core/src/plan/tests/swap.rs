@@ -387,7 +387,7 @@ fn a_swap_that_was_tampered_with_is_caught() {
     let tried = |plan: &Plan| find(plan, |act| matches!(act, Act::Try { .. }));
     let put = |plan: &Plan| find(plan, |act| matches!(act, Act::Program { .. }));
     let swap = |plan: &mut Plan, one: usize, other: usize| plan.steps.swap(one, other);
-    let changes: [&dyn Fn(&mut Plan); 15] = [
+    let changes: [&dyn Fn(&mut Plan); 16] = [
         &|plan| drop(plan.steps.remove(keep(plan))),
         &|plan| drop(plan.steps.remove(tried(plan))),
         &|plan| drop(plan.steps.remove(start(plan))),
@@ -417,6 +417,11 @@ fn a_swap_that_was_tampered_with_is_caught() {
             *after = Digest::of(b"something else");
         },
         &|plan| plan.probation = None,
+        &|plan| {
+            let runtime = "/bin/sh".to_owned();
+            let container = Check::Container { runtime, unaccounted: false };
+            plan.probation.as_mut().unwrap().health.push(container);
+        },
         &|plan| plan.probation.as_mut().unwrap().health.clear(),
         &|plan| plan.probation.as_mut().unwrap().health_deadline = 0,
         &|plan| plan.steps.retain(|step| step.stage != Stage::Watch),
