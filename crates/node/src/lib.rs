@@ -8,6 +8,7 @@ pub mod apply;
 pub mod collect;
 pub mod follow;
 pub mod host;
+pub mod inspect;
 pub mod machine;
 pub mod scan;
 pub mod store;
