@@ -15,7 +15,8 @@ pub enum Fault {
     Hang,
     /// The image makes the processor reset the machine at once.
     Reset,
-    /// A real kernel with an empty initramfs: it finds no root file system and panics. Without `panic=` that's a hang.
+    /// A real kernel with an empty initramfs: it finds no root file system, or nothing to run, and panics. Without `panic=`
+    /// that is a hang.
     NoRoot,
     /// A real kernel whose initramfs has no driver for the disk: it waits for the root file system, then gives up.
     NoDisk,
@@ -37,7 +38,7 @@ impl Fault {
         match self {
             Self::Hang => "lab: the processor stops",
             Self::Reset => "lab: the machine resets",
-            Self::NoRoot => "VFS: Unable to mount root fs",
+            Self::NoRoot => "Kernel panic - not syncing",
             Self::NoDisk => "Gave up waiting for root file system device",
             Self::InitDies => "Attempted to kill init!",
             Self::InitHangs => "lab: init hangs",
