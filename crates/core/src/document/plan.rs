@@ -48,7 +48,9 @@ impl Plan {
     #[must_use]
     pub fn health(&self) -> &[Check] {
         let trial = self.trial.as_ref().map(|trial| &trial.health);
-        trial.or_else(|| self.probation.as_ref().map(|probation| &probation.health)).map_or(&[], Vec::as_slice)
+        trial
+            .or_else(|| self.probation.as_ref().map(|probation| &probation.health))
+            .map_or(&[], Vec::as_slice)
     }
 }
 
