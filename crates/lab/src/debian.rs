@@ -2,6 +2,8 @@
 //! and kept in the user's cache. It installs nothing and leaves the machine's own package lists alone. What can't be
 //! fetched is an error with apt's own words; a test that needs a package fails then.
 
+pub mod runtimes;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use crate::{LabError, cache, command};
 /// Debian's keys, from its package `debian-archive-keyring`; it holds those of earlier releases too.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Changes when folders in the cache are laid out in another way.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
 
 /// Why packages are not there.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +64,7 @@ impl Packages {
     /// A file of a package, by its path in it.
     #[must_use]
     pub fn path(&self, package: Package, path: &str) -> PathBuf {
-        self.root.join(package.suite).join(package.name).join(path.trim_start_matches('/'))
+        self.root.join(package.suite).join(path.trim_start_matches('/'))
     }
 }
 
@@ -104,7 +106,8 @@ fn make(root: &Path, packages: &[Package]) -> Result<(), DebianError> {
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&begin)))
             .ok_or_else(|| DebianError::NotFetched(package.name.to_owned()))?;
-        let into = root.join(package.suite).join(package.name);
+        // Those of a suite share a root, since some lead by links into others.
+        let into = root.join(package.suite);
         fs::create_dir_all(&into).map_err(LabError::file("creating", &into))?;
         command::run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&into))?;
         fs::remove_file(&archive).map_err(LabError::file("removing", &archive))?;

@@ -10,13 +10,17 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 19] = [
     ("cpio", "the judge of the archives that the lab adds to an initramfs"),
     ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
     ("e2fsprogs", "disks of virtual machines, and one that GRUB in user space can write to"),
     ("fdisk", "the partitions of virtual machines"),
+    ("gcc", "the C in the runcs that the lab builds"),
     ("grub-emu", "GRUB in user space: the truth about what boots next"),
+    ("libc6-dev", "C's library of those runcs, also for static ones"),
+    ("libseccomp-dev", "their filters of system calls"),
     ("mmdebstrap", "the Debian of virtual machines"),
+    ("pkg-config", "tells those builds where that library is"),
     ("qemu-system-x86", "virtual machines"),
     ("qemu-utils", "the disks of virtual machines"),
     ("util-linux", "virtual machines that end with their test"),
