@@ -1,0 +1,115 @@
+//! A build for people: what it is at while it lasts, and what came of it.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kernmend_core::document::build::Build;
+use kernmend_core::document::plan::Refusal;
+use kernmend_node::build::Progress;
+
+use super::plan::words;
+use super::{BOLD, labelled, printable, width};
+use crate::message::Messages;
+
+/// How often a display that is no terminal says that it still goes on.
+const STILL: Duration = Duration::from_secs(30);
+
+/// How often the clock on a terminal moves.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What a build is at, as one line on a terminal, or as a line now and then.
+pub(crate) struct BuildProgress {
+    bar: Option<ProgressBar>,
+    began: Instant,
+    told: Instant,
+    messages: Messages,
+}
+
+impl BuildProgress {
+    pub(crate) fn start(messages: Messages) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        let now = Instant::now();
+        Self { bar, began: now, told: now, messages }
+    }
+
+    pub(crate) fn tell(&mut self, at: Progress<'_>) {
+        let messages = self.messages;
+        let text = match at {
+            Progress::Fetching(from) => messages.build_fetching(printable(from)),
+            Progress::Reading => messages.build_reading().to_owned(),
+            Progress::Asking => messages.build_asking().to_owned(),
+            Progress::Building => messages.build_building().to_owned(),
+            Progress::Proving => messages.build_proving().to_owned(),
+            Progress::Line(line) => printable(line.trim()),
+        };
+        match &self.bar {
+            Some(bar) => {
+                // One line, with room for the clock before it.
+                let line: String = text.chars().take(width().saturating_sub(20)).collect();
+                bar.set_message(line);
+            }
+            None if !matches!(at, Progress::Line(_)) => self.line(&text),
+            None if self.told.elapsed() >= STILL => {
+                self.line(&messages.build_still(self.began.elapsed().as_secs(), text));
+            }
+            None => {}
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.told = Instant::now();
+        anstream::eprintln!("{text}");
+    }
+}
+
+impl Drop for BuildProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Why a build is refused, with what shows it, and the command that helps.
+pub(crate) fn refusal(refusal: &Refusal, messages: Messages) -> (String, Option<String>) {
+    let mut text = words(&refusal.reason, messages);
+    if !refusal.evidence.is_empty() {
+        let _ = write!(text, " ({})", printable(&refusal.evidence.join(", ")));
+    }
+    (text, Some(refusal.command.clone()).filter(|command| !command.is_empty()))
+}
+
+/// What was built.
+pub(crate) fn built(build: &Build, output: &Path, log: &Path, messages: Messages) -> String {
+    let width = width();
+    let line = |label: &str, sentence: &str, from: &[String]| labelled(label, sentence, from, width);
+    let mut text = format!(
+        "{BOLD}{} {}{BOLD:#}  {}\n",
+        printable(&build.component),
+        printable(&build.version),
+        printable(&output.display().to_string())
+    );
+    let grounds: Vec<String> = build.program.classification.why.iter().map(ToString::to_string).collect();
+    text.push_str(&line(messages.label_accounting(), messages.build_off(), &[grounds.join("; ")]));
+    let reports = build.program.version.lines().next().unwrap_or_default();
+    text.push_str(&line(messages.label_reports(), reports, &[]));
+    text.push_str(&line(messages.label_digest(), &build.program.digest.to_string(), &[]));
+    let made = messages.build_made(&build.go, &build.place, &build.source.from);
+    text.push_str(&line(messages.label_built(), &made, &[]));
+    for remark in &build.remarks {
+        text.push_str(&line(messages.label_note(), &words(remark, messages), &[]));
+    }
+    let beside = [".sha256", ".provenance.json"].map(|ending| format!("{}{ending}", output.display()));
+    let files = messages.build_beside(printable(&beside.join(", ")), printable(&log.display().to_string()));
+    text.push_str(&line(messages.label_files(), &files, &[]));
+    text
+}
