@@ -49,6 +49,7 @@ pub(crate) fn run(asked: &Build, builds: &Builds, messages: Messages) -> Result<
         // Without it a signal ends kernmend at once, and what it made stays.
         let _ = signal_hook::flag::register(signal, Arc::clone(&stopped));
     }
+    let progress = BuildProgress::start(messages);
     let order = Order {
         wish: asked.wish.clone(),
         from: asked.from.clone(),
@@ -56,13 +57,16 @@ pub(crate) fn run(asked: &Build, builds: &Builds, messages: Messages) -> Result<
         go,
         output: absolute(parent)?.join(name),
         room: absolute(&env::var_os("TMPDIR").map_or_else(|| ROOM.into(), PathBuf::from))?,
-        is_stopped: &|| stopped.load(Ordering::Relaxed),
+        is_stopped: &|| {
+            progress.still();
+            stopped.load(Ordering::Relaxed)
+        },
     };
-    let mut progress = BuildProgress::start(messages);
     let built = build::build(&order, builds, &mut |at| progress.tell(at));
-    drop(progress);
+    progress.end();
+    let output = order.output;
     let document = built.map_err(|error| failed(&error, messages))?;
-    print(&render::built(&document.body, &order.output, &beside(&order.output, ".log"), messages), messages)?;
+    print(&render::built(&document.body, &output, &beside(&output, ".log"), messages), messages)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,6 @@
 //! A build for people: what it is at while it lasts, and what came of it.
 
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -24,7 +25,8 @@ const TICK: Duration = Duration::from_millis(250);
 pub(crate) struct BuildProgress {
     bar: Option<ProgressBar>,
     began: Instant,
-    told: Instant,
+    told: Cell<Instant>,
+    last: RefCell<String>,
     messages: Messages,
 }
 
@@ -37,11 +39,12 @@ impl BuildProgress {
             bar.enable_steady_tick(TICK);
             bar
         });
-        let now = Instant::now();
-        Self { bar, began: now, told: now, messages }
+        let began = Instant::now();
+        Self { bar, began, told: Cell::new(began), last: RefCell::default(), messages }
     }
 
-    pub(crate) fn tell(&mut self, at: Progress<'_>) {
+    /// Shows what it is at.
+    pub(crate) fn tell(&self, at: Progress<'_>) {
         let messages = self.messages;
         let text = match at {
             Progress::Fetching(from) => messages.build_fetching(printable(from)),
@@ -52,27 +55,29 @@ impl BuildProgress {
             Progress::Line(line) => printable(line.trim()),
         };
         match &self.bar {
-            Some(bar) => {
-                // One line, with room for the clock before it.
-                let line: String = text.chars().take(width().saturating_sub(20)).collect();
-                bar.set_message(line);
-            }
+            // One line, with room for the clock before it.
+            Some(bar) => bar.set_message(text.chars().take(width().saturating_sub(20)).collect::<String>()),
             None if !matches!(at, Progress::Line(_)) => self.line(&text),
-            None if self.told.elapsed() >= STILL => {
-                self.line(&messages.build_still(self.began.elapsed().as_secs(), text));
-            }
             None => {}
+        }
+        *self.last.borrow_mut() = text;
+    }
+
+    /// Says now and then that it goes on, where no clock on a terminal does: a compiler can be silent for minutes.
+    pub(crate) fn still(&self) {
+        if self.bar.is_none() && self.told.get().elapsed() >= STILL {
+            let last = self.last.borrow();
+            self.line(&self.messages.build_still(self.began.elapsed().as_secs(), &*last));
         }
     }
 
-    fn line(&mut self, text: &str) {
-        self.told = Instant::now();
+    fn line(&self, text: &str) {
+        self.told.set(Instant::now());
         anstream::eprintln!("{text}");
     }
-}
 
-impl Drop for BuildProgress {
-    fn drop(&mut self) {
+    /// Takes the line off the terminal.
+    pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
