@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use crate::document::Fact;
 use crate::document::plan::{Refusal, Remark};
 use crate::knowledge::build::{Bound, Builds, Layout, Tag, Way};
-use crate::program::Component;
+use crate::program::{Component, Glibc};
 use crate::version::release::Release;
 
 /// What is asked for.
@@ -35,25 +35,6 @@ pub enum Linkage {
     Static,
     /// A glibc of this version, and libraries beside it.
     Glibc(Glibc),
-}
-
-/// A version of glibc, `2.17`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Glibc(pub u32, pub u32);
-
-impl Glibc {
-    /// Reads `2.17`, and `2.2.5`, of which the last number is left out.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut numbers = text.split('.').map(|number| number.parse().ok());
-        Some(Self(numbers.next()??, numbers.next()??))
-    }
-}
-
-impl std::fmt::Display for Glibc {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.0, self.1)
-    }
 }
 
 /// What a tree of sources is.
@@ -159,7 +140,7 @@ fn of_source(wish: &Wish, way: &Way, source: &Source) -> Vec<Refusal> {
         found.push(refusal(Remark::new("build-other-version", values), &evidence, &command));
     }
     if !source.knows_tag {
-        found.push(refusal(Remark::new("build-source-without-tag", []), &[recipe::TAGGED], ""));
+        found.push(refusal(Remark::new("build-source-without-tag", []), &[&recipe::tagged()], ""));
     }
     if !source.is_vendored {
         found.push(refusal(Remark::new("build-not-vendored", []), &[recipe::VENDORED], "go mod vendor"));
@@ -250,7 +231,14 @@ fn of_toolchain(wish: &Wish, way: &Way, source: &Source, toolchain: &Toolchain) 
 /// Whether what a tree says of its version is the one that is asked for, as far as it says it.
 fn is_version(says: &str, asked: Release) -> bool {
     let (major, minor) = asked.major_minor();
-    Release::parse(says) == Some(asked) || says == format!("{major}.{minor}")
+    let short = format!("{major}.{minor}");
+    if says.split('.').count() > 2 { Release::parse(says) == Some(asked) } else { says == short }
+}
+
+/// Whether a tree says that it is of just this version, and not only of its first two numbers.
+fn is_told(source: &Source, version: Release) -> bool {
+    let says = source.version.value().filter(|says| says.split('.').count() > 2);
+    says.and_then(|says| Release::parse(says)) == Some(version)
 }
 
 /// A bound's version as Go's own versions are written: `1.13`, and not `1.13.0`.

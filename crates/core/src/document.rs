@@ -328,6 +328,15 @@ impl<T> Fact<T> {
         }
     }
 
+    /// The fact that `f` makes of the value and its source; what is missing stays so for the same reason.
+    pub fn and_then<U>(&self, f: impl FnOnce(&T, &str) -> Fact<U>) -> Fact<U> {
+        match self {
+            Self::Known { value, from } => f(value, from),
+            Self::Absent { from } => Fact::Absent { from: from.clone() },
+            Self::Unknown { why } => Fact::Unknown { why: why.clone() },
+        }
+    }
+
     /// The same fact with its value parsed by `f`; what `f` refuses is malformed.
     pub fn parse<U>(self, f: impl FnOnce(&T) -> Result<U, String>) -> Fact<U> {
         match self {

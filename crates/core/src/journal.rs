@@ -47,20 +47,17 @@ pub enum Stuck {
 /// kernel is booted, the scaffold comes down, what prepares is taken back, the watch comes down.
 #[must_use]
 pub fn next(plan: &Plan, events: &[Event]) -> Next {
-    let so_far = SoFar::of(plan, events);
-    if let Some(outcome) = so_far.outcome {
-        return Next::Over(outcome);
-    }
-    if let Some((step, why)) = &so_far.undo_failed {
-        return Next::Stuck(Stuck::Undo { step: *step, why: why.clone() });
-    }
-    if so_far.turns_back() { so_far.back() } else { so_far.forward() }
+    SoFar::of(plan, events).next()
 }
 
-/// Whether the journal's plan has come to its end, one way or the other.
+/// Whether the journal's plan has come to its end, one way or the other. It has where nothing is left but to say so: the
+/// power may have gone just then, and by then nothing stands any more that would go on after it.
 #[must_use]
 pub fn outcome(plan: &Plan, events: &[Event]) -> Option<Outcome> {
-    SoFar::of(plan, events).outcome
+    match next(plan, events) {
+        Next::Over(outcome) | Next::End(outcome) => Some(outcome),
+        _ => None,
+    }
 }
 
 /// Whether a plan that was committed or is under way can be taken back.
@@ -152,7 +149,8 @@ impl<'a> SoFar<'a> {
                 Event::RollbackAsked => {
                     // Asked again it is one more try, also of what could not be taken back.
                     so_far.undo_failed = None;
-                    let was_committed = so_far.outcome.take() == Some(Outcome::Committed);
+                    let was_committed = so_far.is_committed();
+                    so_far.outcome = None;
                     so_far.asked = Some(so_far.asked.unwrap_or(false) || was_committed);
                 }
                 Event::Evidence { .. } => {}
@@ -160,6 +158,21 @@ impl<'a> SoFar<'a> {
             }
         }
         so_far
+    }
+
+    fn next(&self) -> Next {
+        if let Some(outcome) = self.outcome {
+            return Next::Over(outcome);
+        }
+        if let Some((step, why)) = &self.undo_failed {
+            return Next::Stuck(Stuck::Undo { step: *step, why: why.clone() });
+        }
+        if self.turns_back() { self.back() } else { self.forward() }
+    }
+
+    /// Whether it is committed, and nothing is left but to say so at most.
+    fn is_committed(&self) -> bool {
+        matches!(self.next(), Next::Over(Outcome::Committed) | Next::End(Outcome::Committed))
     }
 
     fn booted(&mut self, running: &'a Running, is_another: bool) {

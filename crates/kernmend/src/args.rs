@@ -32,6 +32,11 @@ pub(crate) enum Asked {
     Scan(Scan),
     Signals(Signals),
     Kernel(Kernel),
+    Inspect {
+        /// Program files.
+        files: Vec<PathBuf>,
+        json: bool,
+    },
     /// What a worker process does: answer questions about this root, or the machine.
     Answer(Option<PathBuf>),
     Explain(Option<String>),
@@ -272,6 +277,23 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .default_value("active"),
         )
         .arg(text("verbose", messages.option_verbose_kernel()).short('v').action(ArgAction::SetTrue));
+    let inspect = Command::new("inspect")
+        .about(messages.about_inspect())
+        .after_help(messages.exit_codes_inspect())
+        .arg(
+            Arg::new("files")
+                .value_name("FILE")
+                .help(messages.argument_programs())
+                .required(true)
+                .num_args(1..)
+                .value_parser(path()),
+        )
+        .arg(
+            text("output", messages.option_output_inspect())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text"),
+        );
     let answer = Command::new("answer").hide(true).arg(root());
     let explain = Command::new("explain")
         .about(messages.about_explain())
@@ -401,6 +423,7 @@ pub(crate) fn command(messages: Messages) -> Command {
             scan,
             signals,
             kernel,
+            inspect,
             boot,
             plan,
             apply,
@@ -468,6 +491,10 @@ impl Arguments {
                 fail_on: fail_on(),
                 verbose: given.get_flag("verbose"),
             }),
+            "inspect" => Asked::Inspect {
+                files: given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect(),
+                json: word("output").as_deref() == Some("json"),
+            },
             "answer" => Asked::Answer(path("root")),
             "explain" => Asked::Explain(word("fault")),
             "boot" => Asked::Boot(Boot {

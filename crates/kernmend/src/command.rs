@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod collect;
 mod explain;
+mod inspect;
 mod kernel;
 mod plan;
 mod report;
@@ -41,6 +42,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Scan(scan) => scan::run(scan, &knowledge()?, messages),
         Asked::Signals(signals) => signals::run(*signals, &knowledge()?, messages),
         Asked::Kernel(kernel) => kernel::run(kernel, &knowledge()?, messages),
+        Asked::Inspect { files, json } => inspect::run(files, *json, messages),
         // Most of its questions need none, and on a node that is short of everything it takes as long as they do.
         Asked::Answer(root) => answer::run(root.as_deref(), knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge()?, messages),

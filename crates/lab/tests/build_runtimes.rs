@@ -16,6 +16,7 @@ use std::process::{Command, Output};
 use kernmend_core::document::build::Build;
 use kernmend_core::document::snapshot::Class;
 use kernmend_core::document::{Digest, Document};
+use kernmend_core::program::{Features, Presence};
 use lab::build::{RUNC_RC9, RUNC_RC93, debian_11};
 use lab::kernmend;
 use tempfile::TempDir;
@@ -48,6 +49,11 @@ fn built(folder: &Path, output: &Output) -> Build {
     let build = Document::<Build>::from_json(&text).unwrap().body;
     assert_eq!(build.program.digest, Digest::of(&program));
     assert_eq!(build.program.classification.class, Class::Off);
+    let present = Presence::Present;
+    assert_eq!(
+        build.program.features,
+        Some(Features { selinux: present, apparmor: present, seccomp: present })
+    );
     assert_eq!(fs::metadata(folder.join("runc")).unwrap().permissions().mode() & 0o777, 0o755);
     let checked = Command::new("sha256sum").args(["-c", "runc.sha256"]).current_dir(folder).output().unwrap();
     assert!(checked.status.success(), "{}", said(&checked));
@@ -103,6 +109,8 @@ fn the_static_runc_leaves_kernel_memory_alone_and_the_plain_one_does_not() {
     assert_eq!(listing(&tree), before, "the tree was changed");
     assert_eq!(build.argv[..3], ["make", "-B", "runc"]);
     assert!(build.escapes.contains(&"CVE-2024-21626".to_owned()) && said(&output).contains("CVE-2024-21626"));
+    let demands = build.program.demands.unwrap();
+    assert_eq!((demands.interpreter, demands.glibc), (None, None));
     assert!(build.program.version.starts_with("runc version 1.0.0-rc93\n"), "{}", build.program.version);
 
     let plain = copy(&tree);
@@ -135,6 +143,8 @@ fn an_old_runc_is_built_in_a_root_from_a_repository() {
     let build = built(folder.path(), &output);
     assert!(build.go.starts_with("1.15."), "{}", build.go);
     assert_eq!(build.source.commit.value(), Some(&commit));
+    let demands = build.program.demands.unwrap();
+    assert!(demands.interpreter.is_some() && demands.glibc <= "2.31".parse().ok(), "{demands:?}");
     assert!(build.program.version.contains(&commit), "{}", build.program.version);
     assert!(build.argv.contains(&"BUILDTAGS=seccomp selinux apparmor nokmem".to_owned()), "{:?}", build.argv);
     assert_eq!(listing(&root), before, "the root was changed");
@@ -259,8 +269,15 @@ fn a_build_that_fails_shows_why_and_writes_no_program() {
     assert!(said_failed.contains("runc.log"), "{said_failed}");
     assert!(folder.path().join("runc.log").exists() && !folder.path().join("runc").exists());
 
-    // A makefile that loses the tag ends well, and what it made accounts.
+    // What this machine's own glibc gives is more than an old node has.
     fs::write(&broken, text).unwrap();
+    let output = build(folder.path(), "1.0.0-rc93", tree.path(), &["--glibc", "2.2"]);
+    let said_unproven = said(&output);
+    assert_eq!(output.status.code(), Some(4), "{said_unproven}");
+    assert!(said_unproven.contains("may need 2.2 at most"), "{said_unproven}");
+    assert!(!folder.path().join("runc").exists());
+
+    // A makefile that loses the tag ends well, and what it made accounts.
     let makefile = tree.path().join("Makefile");
     let text = fs::read_to_string(&makefile).unwrap();
     let losing = text.replace("-tags \"$(BUILDTAGS)\"", "-tags seccomp");

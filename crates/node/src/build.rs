@@ -18,10 +18,10 @@ use kernmend_core::document::build::{Build, BuiltFrom, BuiltProgram};
 use kernmend_core::document::plan::{Refusal, Remark};
 use kernmend_core::document::{Digest, Document};
 use kernmend_core::knowledge::build::Builds;
-use kernmend_core::program::classify;
+use kernmend_core::program::{Component, Features, Ground, classify};
 
 pub use self::source::From;
-use crate::host::markers::{self, ScanError};
+use crate::host::markers::{self, MOST_BYTES, ScanError};
 use crate::host::open::OpenRootError;
 use crate::machine::scratch::{Log, Scratch};
 use crate::machine::tool::{Job, Place, TOOLCHAIN, Tool, run};
@@ -91,6 +91,8 @@ pub enum BuildError {
     Unproven {
         /// What is wrong with it.
         wrong: Vec<Remark>,
+        /// What its content says of accounting, on these grounds.
+        why: Vec<Ground>,
         /// The file with all that was printed.
         log: PathBuf,
     },
@@ -110,9 +112,6 @@ const LONG: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// What answers a question does so at once; a container has to be started for it.
 const SHORT: Duration = Duration::from_secs(120);
-
-/// Longer than any program of this kind; a kubelet has 150 MB.
-const MAX_PROGRAM: u64 = 1 << 30;
 
 /// Bytes of what a question or a build says that are kept for whoever looks at it; a kubelet's build says some kilobytes.
 const MAX_SAID: usize = 8 << 20;
@@ -178,14 +177,15 @@ pub fn build(
     let log = make(&site, &recipe, tell)?;
     tell(Progress::Proving);
     let (product, program, content) = prove(&site, &recipe)?;
-    let wrong = product::judge(wish, &product);
+    let wrong = product::judge(wish, way, &product);
     if !wrong.is_empty() {
-        return Err(BuildError::Unproven { wrong, log });
+        return Err(BuildError::Unproven { wrong, why: product.classification.why, log });
     }
     let mut escapes = Vec::new();
-    if wish.component == kernmend_core::program::Component::Runc {
+    if wish.component == Component::Runc {
         escapes.extend(builds.escapes(wish.version).map(|escape| escape.id.clone()));
     }
+    let remarks = product::remarks(wish, &source, &product, &escapes);
     let document = Document::new(
         Build {
             component: wish.component.name().to_owned(),
@@ -202,7 +202,7 @@ pub fn build(
             argv: recipe.argv,
             environment: recipe.environment,
             files: recipe.files.into_iter().collect(),
-            remarks: product::remarks(wish, &product, &escapes),
+            remarks,
             escapes,
         },
         None,
@@ -236,8 +236,11 @@ fn make(site: &Site<'_>, recipe: &Recipe, tell: &mut dyn FnMut(Progress<'_>)) ->
         log.borrow_mut().add(bytes)
     };
     let (code, said) = site.run(&job, LONG, &mut heard)?;
-    if code != Some(0) || !site.scratch.path().join(&recipe.output).is_file() {
-        return Err(BuildError::Failed { fault: fault::name(&said), cause: fault::cause(&said), log: path });
+    let is_there = site.scratch.path().join(&recipe.output).is_file();
+    if code != Some(0) || !is_there {
+        let nothing = || Remark::new("build-fault-no-output", [("file", recipe.output.clone())]);
+        let fault = fault::name(&said).or_else(|| (code == Some(0)).then(nothing));
+        return Err(BuildError::Failed { fault, cause: fault::cause(&said), log: path });
     }
     Ok(path)
 }
@@ -247,7 +250,7 @@ fn prove(site: &Site<'_>, recipe: &Recipe) -> Result<(Product, BuiltProgram, Vec
     let path = site.scratch.path().join(&recipe.output);
     let failed = |source| MachineError::new("read", &recipe.output, source);
     let mut file = File::open(&path).map_err(failed)?;
-    let scan = markers::scan(&mut file, MAX_PROGRAM)?;
+    let scan = markers::scan(&mut file, MOST_BYTES)?;
     let content = fs::read(&path).map_err(failed)?;
     let inside = format!("{}/{}", site.seen().0, recipe.output);
     let job = Job {
@@ -259,14 +262,17 @@ fn prove(site: &Site<'_>, recipe: &Recipe) -> Result<(Product, BuiltProgram, Vec
     let name = site.order.wish.component.name();
     // The version must not be what the answer rests on: the file is asked, as if nothing were known of it.
     let classification = classify(&scan.content, name, None);
+    let (demands, features) = (scan.content.demands.clone(), Features::of(&scan.content));
     let (code, version) = site.run(&job, SHORT, &mut |_| Ok(()))?;
     let program = BuiltProgram {
         digest: Digest::of(&content),
         size: content.len() as u64,
         classification: classification.clone(),
+        demands: demands.clone(),
+        features,
         version: version.clone(),
     };
-    Ok((Product { classification, version: (code, version) }, program, content))
+    Ok((Product { classification, demands, features, version: (code, version) }, program, content))
 }
 
 /// Writes the program and what belongs to it, the program last: where it is, the rest is too.

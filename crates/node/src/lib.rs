@@ -9,6 +9,7 @@ pub mod build;
 pub mod collect;
 pub mod follow;
 pub mod host;
+pub mod inspect;
 pub mod machine;
 pub mod scan;
 pub mod store;

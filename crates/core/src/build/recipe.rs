@@ -6,11 +6,17 @@ use std::collections::BTreeMap;
 
 use super::{Linkage, Source, Toolchain, Wish, is_by_make};
 use crate::knowledge::build::{Layout, Way};
-use crate::program::Component;
+use crate::program::{Component, Marker};
 use crate::version::release::Release;
 
-/// A file that only sources with the tag have, below the tree of runc.
-pub const TAGGED: &str = "libcontainer/cgroups/fs/kmem_disabled.go";
+/// A file that only sources with the tag have, below the tree of runc. Its path is a marker of programs: written here it
+/// would be in kernmend's own.
+#[must_use]
+pub fn tagged() -> String {
+    let [folder, file] = [Marker::LibcontainerFs, Marker::DisabledSource].map(Marker::needle);
+    String::from_utf8_lossy(&[folder, file].concat()).into_owned()
+}
+
 /// Where a kubelet's tree has runc's.
 pub const VENDORED_RUNC: &str = "vendor/github.com/opencontainers/runc";
 /// A package that every one of these programs takes from others, and a tree has where it holds what it needs. The zip of a Go
@@ -163,7 +169,8 @@ fn harness(mut recipe: Recipe, wish: &Wish, commit: &str, place: Place<'_>) -> R
     ];
     let content = variables.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
     recipe.files.push((VERSION.to_owned(), content));
-    recipe.output = format!("{}/_output/bin/kubelet", recipe.directory);
+    // Where it is linked to; the other names of it are links by paths that hold only where it was built.
+    recipe.output = format!("{}/_output/local/go/bin/kubelet", recipe.directory);
     recipe
 }
 

@@ -19,6 +19,7 @@ pub const CODES: &[(&str, &[&str])] = &[
     ("build-no-archive", &["archive"]),
     ("build-no-space", &["where", "free", "needed"]),
     // Why a build failed.
+    ("build-fault-no-output", &["file"]),
     ("build-fault-headers", &["library"]),
     ("build-fault-archive", &["library"]),
     ("build-fault-rsync", &[]),
@@ -29,10 +30,11 @@ pub const CODES: &[(&str, &[&str])] = &[
     ("build-fault-memory", &[]),
     ("build-fault-space", &[]),
     // What is wrong with what was built.
-    ("build-still-accounts", &["why"]),
+    ("build-still-accounts", &[]),
     ("build-reports-other", &["says", "version"]),
     ("build-does-not-run", &["says"]),
-    ("build-not-static", &["interpreter"]),
+    ("build-needs-not-told", &[]),
+    ("build-not-static", &["needs"]),
     ("build-needs-glibc", &["needs", "most"]),
     ("build-lost-feature", &["feature"]),
     // What to know of what was built.

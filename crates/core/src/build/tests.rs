@@ -6,7 +6,7 @@ use super::*;
 use crate::document::Reason;
 use crate::document::snapshot::Class;
 use crate::knowledge::KnowledgeBase;
-use crate::program::{Classification, Ground};
+use crate::program::{Classification, Demands, Features, Ground, Machine, Presence};
 
 const PLACE: Place<'static> = Place { work: "/w", path: "/go/bin:/usr/bin" };
 
@@ -77,6 +77,12 @@ fn versions_for_which_it_makes_no_sense_are_refused() {
     }
 }
 
+#[test]
+fn the_file_of_the_tag_is_that_of_the_sources() {
+    let path = recipe::tagged();
+    assert_eq!(path.rsplit_once('/'), Some(("libcontainer/cgroups/fs", "kmem_disabled.go")));
+}
+
 /// A change of the facts, and the refusal that follows.
 type Cause = (fn(&mut Source, &mut Toolchain), &'static str);
 
@@ -137,7 +143,7 @@ fn each_cause_has_its_refusal() {
 #[test]
 fn what_a_build_does_not_need_may_be_missing() {
     // runc by the go command, and not static: no make, no archives.
-    let wish = Wish { linkage: Linkage::Glibc(Glibc(2, 17)), ..runc("1.0.0-rc93") };
+    let wish = Wish { linkage: Linkage::Glibc("2.17".parse().unwrap()), ..runc("1.0.0-rc93") };
     let source = Source { has_makefile: false, ..source("1.0.0-rc93") };
     let mut toolchain = toolchain("1.26.8");
     toolchain.archives.clear();
@@ -170,7 +176,7 @@ fn runc_is_made_with_all_its_tags_on_the_command_line() {
         ]
     );
     assert_eq!(
-        words("1.0.0-rc9", Linkage::Glibc(Glibc(2, 17))),
+        words("1.0.0-rc9", Linkage::Glibc("2.17".parse().unwrap())),
         ["make", "-B", "runc", "BUILDTAGS=seccomp selinux apparmor nokmem", "COMMIT=abc"]
     );
 }
@@ -216,7 +222,7 @@ fn a_kubelet_is_made_by_its_makefiles_with_one_flag() {
     assert_eq!(recipe.environment["GOFLAGS"], "-tags=nokmem");
     assert_eq!(recipe.environment["KUBE_STATIC_OVERRIDES"], "kubelet");
     assert_eq!(recipe.environment["KUBE_GIT_VERSION_FILE"], "/w/version.sh");
-    assert_eq!(recipe.output, "gopath/src/k8s.io/kubernetes/_output/bin/kubelet");
+    assert_eq!(recipe.output, "gopath/src/k8s.io/kubernetes/_output/local/go/bin/kubelet");
     let (name, content) = &recipe.files[0];
     assert_eq!(name, "version.sh");
     assert!(
@@ -250,62 +256,96 @@ fn the_environment_is_whole_and_ones_own() {
     assert_eq!(recipe.directory, "gopath/src/github.com/opencontainers/runc");
 }
 
-fn product(class: Class, code: i32, text: &str) -> Product {
-    let classification = Classification { class, knows_tag: Some(true), why: vec![Ground::DisabledBuild] };
-    Product { classification, version: (Some(code), text.to_owned()) }
+/// A runc as it should be: static, with all features.
+fn product(text: &str) -> Product {
+    let classification =
+        Classification { class: Class::Off, knows_tag: Some(true), why: vec![Ground::DisabledBuild] };
+    let present = Presence::Present;
+    Product {
+        classification,
+        demands: Some(Demands { machine: Machine::X86_64, interpreter: None, glibc: None }),
+        features: Some(Features { selinux: present, apparmor: present, seccomp: present }),
+        version: (Some(0), text.to_owned()),
+    }
+}
+
+fn check_product(wish: &Wish, text: &str, change: fn(&mut Product), expected: &[&str]) {
+    let mut product = product(text);
+    change(&mut product);
+    let codes: Vec<String> =
+        judge(wish, &way_of(wish), &product).into_iter().map(|remark| remark.code).collect();
+    assert_eq!(codes, expected, "{wish:?} {product:?}");
 }
 
 #[test]
 fn what_came_out_is_held_against_what_was_asked() {
-    for (wish, product, expected) in [
-        (runc("1.0.0-rc93"), product(Class::Off, 0, "runc version 1.0.0-rc93\ncommit: abc\n"), None),
-        (kubelet("1.20.2"), product(Class::Off, 0, "Kubernetes v1.20.2\n"), None),
-        (
-            runc("1.0.0-rc93"),
-            product(Class::On, 0, "runc version 1.0.0-rc93\n"),
-            Some("build-still-accounts"),
-        ),
-        (
-            runc("1.0.0-rc93"),
-            product(Class::Unknown, 0, "runc version 1.0.0-rc93\n"),
-            Some("build-still-accounts"),
-        ),
-        (
-            runc("1.0.0-rc93"),
-            product(Class::Off, 0, "runc version 1.0.0-rc92\n"),
-            Some("build-reports-other"),
-        ),
-        (
-            kubelet("1.20.2"),
-            product(Class::Off, 0, "Kubernetes v0.0.0-master+$Format:%h$\n"),
-            Some("build-reports-other"),
-        ),
-        (
-            kubelet("1.20.2"),
-            product(Class::Off, 0, "Kubernetes v1.20.2-dirty\n"),
-            Some("build-reports-other"),
-        ),
-        (runc("1.0.0-rc93"), product(Class::Off, 127, "no such file\n"), Some("build-does-not-run")),
-    ] {
-        let codes: Vec<String> = judge(&wish, &product).into_iter().map(|remark| remark.code).collect();
-        assert_eq!(codes, Vec::from_iter(expected), "{product:?}");
+    const RUNC: &str = "runc version 1.0.0-rc93\ncommit: abc\n";
+    const KUBELET: &str = "Kubernetes v1.20.2\n";
+    let runc = runc("1.0.0-rc93");
+    check_product(&runc, RUNC, |_| (), &[]);
+    check_product(&runc, RUNC, |p| p.classification.class = Class::On, &["build-still-accounts"]);
+    check_product(&runc, RUNC, |p| p.classification.class = Class::Unknown, &["build-still-accounts"]);
+    check_product(&runc, "runc version 1.0.0-rc92\n", |_| (), &["build-reports-other"]);
+    check_product(&runc, RUNC, |p| p.version.0 = Some(127), &["build-does-not-run"]);
+    check_product(&runc, RUNC, |p| p.version.0 = None, &["build-does-not-run"]);
+    check_product(&runc, RUNC, |p| p.demands = None, &["build-needs-not-told"]);
+    let loader = |p: &mut Product| {
+        let demands = p.demands.as_mut().unwrap();
+        demands.interpreter = Some("/lib64/ld-linux-x86-64.so.2".to_owned());
+        demands.glibc = Some("2.34".parse().unwrap());
+    };
+    check_product(&runc, RUNC, loader, &["build-not-static"]);
+    let bounded = |most: &str| Wish { linkage: Linkage::Glibc(most.parse().unwrap()), ..runc.clone() };
+    check_product(&bounded("2.17"), RUNC, loader, &["build-needs-glibc"]);
+    check_product(&bounded("2.34"), RUNC, loader, &[]);
+    check_product(
+        &runc,
+        RUNC,
+        |p| p.features.as_mut().unwrap().apparmor = Presence::Stubbed,
+        &["build-lost-feature"],
+    );
+    check_product(
+        &runc,
+        RUNC,
+        |p| p.features.as_mut().unwrap().seccomp = Presence::NotTold,
+        &["build-lost-feature"],
+    );
+
+    let kubelet = kubelet("1.20.2");
+    // It holds no more of these than it uses.
+    let little = |p: &mut Product| {
+        let features = p.features.as_mut().unwrap();
+        features.apparmor = Presence::Stubbed;
+        features.seccomp = Presence::NotTold;
+    };
+    check_product(&kubelet, KUBELET, little, &[]);
+    check_product(
+        &kubelet,
+        KUBELET,
+        |p| p.features.as_mut().unwrap().selinux = Presence::Stubbed,
+        &["build-lost-feature"],
+    );
+    for other in
+        ["Kubernetes v0.0.0-master+$Format:%h$\n", "Kubernetes v1.20.2-dirty\n", "Kubernetes v1.20.1\n"]
+    {
+        check_product(&kubelet, other, |_| (), &["build-reports-other"]);
     }
 }
 
 #[test]
 fn what_to_know_of_it_is_said() {
-    let codes = |wish: &Wish, ground: Ground, escapes: &[&str]| -> Vec<String> {
-        let mut product = product(Class::Off, 0, "");
+    let codes = |wish: &Wish, says: &str, ground: Ground, escapes: &[&str]| -> Vec<String> {
+        let mut product = product("");
         product.classification.why = vec![ground];
         let escapes: Vec<String> = escapes.iter().map(ToString::to_string).collect();
-        remarks(wish, &product, &escapes).into_iter().map(|remark| remark.code).collect()
+        remarks(wish, &source(says), &product, &escapes).into_iter().map(|remark| remark.code).collect()
     };
     assert_eq!(
-        codes(&runc("1.0.0-rc93"), Ground::DisabledBuild, &["CVE-2024-21626"]),
+        codes(&runc("1.0.0-rc93"), "1.0.0-rc93", Ground::DisabledBuild, &["CVE-2024-21626"]),
         ["build-explicit-limit-fails", "build-escapes"]
     );
     assert_eq!(
-        codes(&kubelet("1.15.3"), Ground::SilentlyWithout, &[]),
-        ["build-silently-without", "build-no-name-service"]
+        codes(&kubelet("1.15.3"), "1.15", Ground::SilentlyWithout, &[]),
+        ["build-version-not-told", "build-silently-without", "build-no-name-service"]
     );
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Remark;
 use super::{Body, Digest, Fact};
-use crate::program::Classification;
+use crate::program::{Classification, Demands, Features};
 
 /// One program and how it was built.
 ///
@@ -53,6 +53,12 @@ pub struct BuiltProgram {
     pub size: u64,
     /// What its content says of accounting.
     pub classification: Classification,
+    /// What it asks of the machine that is to run it; none where its tables don't tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demands: Option<Demands>,
+    /// Which of the kernel's ways to confine a container it can use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
     /// What it printed for `--version`.
     pub version: String,
 }

@@ -196,6 +196,20 @@ fn what_was_committed_is_rolled_back_whenever_the_power_goes() {
 }
 
 #[test]
+fn a_plan_whose_end_was_lost_with_the_power_is_over_all_the_same() {
+    let mut world = World::new(false, true);
+    while !matches!(next(&world.plan, &world.events), Next::End(_)) {
+        assert_eq!(outcome(&world.plan, &world.events), None);
+        world.step(false);
+    }
+    assert_eq!(world.in_force[1..3], [false, false], "nobody is left to go on");
+    assert_eq!(outcome(&world.plan, &world.events), Some(Outcome::Committed));
+    world.events.push(Event::RollbackAsked);
+    assert_eq!(outcome(&world.plan, &world.events), None);
+    assert_eq!(world.run(&[]), Next::Over(Outcome::RolledBack));
+}
+
+#[test]
 fn what_is_asked_back_before_the_trial_is_undone_without_a_reboot() {
     let mut world = World::new(false, true);
     for _ in 0..3 {

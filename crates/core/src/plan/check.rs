@@ -119,6 +119,7 @@ fn misplaced(plan: &Plan, index: usize, step: &Step) -> Option<Problem> {
         }
         Act::File { path, .. } => {
             let is_own = path.ends_with("/custom.cfg") && path.starts_with("/boot/")
+                || path.starts_with("/boot/") && path.contains("/kernmend-trial-")
                 || path.starts_with("/etc/systemd/system/kernmend-")
                 || path.starts_with("/etc/systemd/system/") && path.ends_with(".d/kernmend.conf");
             if is_own { None } else { moves(path) }
@@ -179,6 +180,15 @@ fn unsafe_trial(plan: &Plan, trial: &Trial) -> Vec<&'static str> {
         must(custom.matches(&format!("--id {entry} ")).count() == 1, "its entry is not there exactly once");
         must(custom.matches(&trial.mark).count() == 1, "its mark is not on its entry alone");
         must(script < armed, "it is armed before its script is there");
+        let guard = format!("/{entry}");
+        let has_guard = of(Stage::Scaffold).any(|(index, step)| {
+            index < armed
+                && matches!(&step.act, Act::File { path, content: Some(_), .. } if path.ends_with(&guard))
+        });
+        must(
+            !custom.contains(crate::boot::guard::ARGUMENT) || has_guard,
+            "its first process is not there before it is armed",
+        );
         let proof = of(Stage::Scaffold).find_map(|(index, step)| match &step.act {
             Act::Prove { boots, afterwards, files } if index > armed => Some((boots, afterwards, files)),
             _ => None,

@@ -61,6 +61,8 @@ pub const CODES: &[(&str, &[&str])] = &[
     ("caught-panic", &["seconds"]),
     ("caught-lockup", &["seconds"]),
     ("caught-user-space", &["seconds"]),
+    ("caught-initramfs", &[]),
+    ("initramfs-not-caught", &[]),
     ("not-caught", &[]),
     ("trial-arguments-stay", &[]),
     ("default-moves-last", &[]),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use kernmend_core::build::{Glibc, Linkage, Wish};
-use kernmend_core::program::Component;
+use kernmend_core::build::{Linkage, Wish};
+use kernmend_core::program::{Component, Glibc};
 use kernmend_core::version::release::Release;
 use kernmend_node::build::From;
 use kernmend_node::machine::tool::Engine;
@@ -79,7 +79,7 @@ pub(super) fn command(messages: Messages) -> Command {
         .arg(
             text("glibc", messages.option_glibc())
                 .value_name("VERSION")
-                .value_parser(|word: &str| Glibc::parse(word).ok_or("2.17")),
+                .value_parser(|word: &str| word.parse::<Glibc>()),
         )
         .arg(
             text("output", messages.option_build_output())

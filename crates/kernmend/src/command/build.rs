@@ -106,9 +106,10 @@ fn failed(error: &BuildError, messages: Messages) -> Failure {
             failure.causes.extend(cause.iter().cloned());
             failure.hint(messages.hint_build_log(log.display()))
         }
-        BuildError::Unproven { wrong, log } => {
+        BuildError::Unproven { wrong, why, log } => {
             let mut failure = Failure::internal(messages.error_build_unproven());
             failure.causes.extend(wrong.iter().map(|wrong| render::words(wrong, messages)));
+            failure.causes.extend(why.iter().map(|ground| messages.ground(*ground).to_owned()));
             failure.hint(messages.hint_build_log(log.display()))
         }
         error => Failure::internal(messages.error_build()).because(error),

@@ -7,10 +7,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kernmend_core::document::build::Build;
+use kernmend_core::document::build::{Build, BuiltProgram};
 use kernmend_core::document::plan::Refusal;
+use kernmend_core::program::Component;
 use kernmend_node::build::Progress;
 
+use super::inspection::{needs, with_features};
 use super::plan::words;
 use super::{BOLD, labelled, printable, width};
 use crate::message::Messages;
@@ -103,8 +105,17 @@ pub(crate) fn built(build: &Build, output: &Path, log: &Path, messages: Messages
         printable(&build.version),
         printable(&output.display().to_string())
     );
-    let grounds: Vec<String> = build.program.classification.why.iter().map(ToString::to_string).collect();
-    text.push_str(&line(messages.label_accounting(), messages.build_off(), &[grounds.join("; ")]));
+    let BuiltProgram { classification, demands, features, .. } = &build.program;
+    let grounds: Vec<&str> = classification.why.iter().map(|ground| messages.ground(*ground)).collect();
+    let off = format!("{}; {}", messages.class(classification.class), grounds.join("; "));
+    text.push_str(&line(messages.label_accounting(), &off, &[]));
+    if let Some(demands) = demands {
+        text.push_str(&line(messages.label_needs(), &needs(demands, messages), &[]));
+    }
+    // Only a runc starts containers.
+    if let Some(features) = features.filter(|_| build.component == Component::Runc.name()) {
+        text.push_str(&line(messages.label_features(), &with_features(features, messages), &[]));
+    }
     let reports = build.program.version.lines().next().unwrap_or_default();
     text.push_str(&line(messages.label_reports(), reports, &[]));
     text.push_str(&line(messages.label_digest(), &build.program.digest.to_string(), &[]));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kernmend_core::build::recipe::{LEFT_BEHIND, TAGGED, VENDORED, VENDORED_RUNC, tree, upstream};
+use kernmend_core::build::recipe::{LEFT_BEHIND, VENDORED, VENDORED_RUNC, tagged, tree, upstream};
 use kernmend_core::build::{Source, Wish, fault};
 use kernmend_core::document::{Digest, Fact, Reason};
 use kernmend_core::program::Component;
@@ -153,7 +153,7 @@ fn look(site: &Site<'_>, from: &Path, at: &Path) -> Source {
     Source {
         version,
         commit: commit(site, from),
-        knows_tag: has(&format!("{runc}{TAGGED}")),
+        knows_tag: has(&format!("{runc}{}", tagged())),
         is_vendored: has(VENDORED),
         has_modules: has("go.mod"),
         has_makefile: has("Makefile") && has(makefile),

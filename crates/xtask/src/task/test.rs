@@ -1,16 +1,19 @@
 //! `cargo xtask test`: the one command that passes all tests on a fresh Debian machine, as root. It installs the
-//! packages that the tests need. A stage that can't run fails; it never passes by being left out.
+//! packages that the tests need. A stage that can't run fails; it never passes by being left out. One tier, `builds`, takes
+//! minutes for a few files: it isn't run again while they are what they were when it passed here, which is said.
+
+mod builds;
 
 use std::process::ExitCode;
 
-use super::sweep;
+use super::{dependencies, sweep};
 use crate::failure::Failure;
 use crate::program::Program;
 use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 22] = [
     ("cpio", "the judge of the archives that the lab adds to an initramfs"),
     ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
     ("e2fsprogs", "disks of virtual machines, and one that GRUB in user space can write to"),
@@ -25,26 +28,38 @@ const PACKAGES: [(&str, &str); 15] = [
     ("xfsprogs", "a disk whose file system keeps its journal to itself for long"),
     ("sosreport", "a real sosreport of this machine, as support asks for it"),
     ("chromium", "a real browser for the page of a proof"),
+    ("gcc", "the C in a runc, and a program for its container"),
+    ("git", "sources of runtimes are fetched from repositories"),
+    ("golang-go", "runtimes are built, and their sources fetched as modules"),
+    ("libseccomp-dev", "a runc with seccomp"),
+    ("make", "the makefiles of runtimes"),
+    ("pkg-config", "they ask it for libraries"),
+    ("strace", "a runc is watched while it starts a container"),
     ("fonts-wqy-microhei", "Chinese letters in its screenshots"),
 ];
 
 /// Tells the lab where the program under test is.
 pub(crate) const PROGRAM_UNDER_TEST: &str = "KERNMEND_UNDER_TEST";
 
-/// Runs all stages.
-pub(crate) fn run(workspace: &Workspace) -> ExitCode {
+/// Runs all stages, or those of the tier that is named.
+pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> ExitCode {
     let mut run = Run::new("test");
     let _ = run.stage("packages", || install(workspace));
     let built = run.stage("release build", || workspace.build_release());
+    if !words.is_empty() {
+        let _ = run.stage("builds", || builds::run(workspace, built.as_deref()));
+        return run.finish();
+    }
     // One call for all crates: each choice of packages has its own set of features, and would build the dependencies
     // anew. It runs whatever came of the stages before: the tests that rest on them fail by themselves, and say why.
     let _ = run.stage("tests", || {
         let tests = workspace.cargo(["test", "--workspace", "--no-fail-fast", "--locked"]);
-        match built {
+        match &built {
             Ok(kernmend) => tests.env(PROGRAM_UNDER_TEST, kernmend).run(),
             Err(_) => tests.without_env(PROGRAM_UNDER_TEST).run(),
         }
     });
+    let _ = run.stage("builds", || builds::run_where_changed(workspace, built.as_deref()));
     let _ = run.stage("sweep", || sweep::required(workspace));
     run.finish()
 }
