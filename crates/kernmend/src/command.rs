@@ -3,6 +3,7 @@
 mod answer;
 mod apply;
 mod boot;
+mod build;
 mod check;
 mod collect;
 mod explain;
@@ -54,6 +55,8 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::BootCheck { fall_back } => apply::boot_check(*fall_back, &knowledge()?, dir, messages),
         Asked::Verify(verify) => verify::run(verify, &knowledge()?, dir, messages),
         Asked::Report(report) => report::run(report, &knowledge()?, messages),
+        Asked::Build(build) => build::run(build, &knowledge()?.builds, messages),
+        Asked::Enter(enter) => Ok(build::enter(enter)),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }
