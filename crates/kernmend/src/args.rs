@@ -1,5 +1,6 @@
 //! The arguments: what there is, and what was given. clap parses them; the texts are the catalogue's.
 
+mod bundle;
 mod wish;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use kernmend_core::document::report::Verdict;
 use kernmend_core::plan::{Patience, Wish};
 
+pub(crate) use self::bundle::Bundle;
 use self::wish::{remedy, wish};
 use crate::message::{Language, Messages, language_of_environment};
 
@@ -49,6 +51,7 @@ pub(crate) enum Asked {
     },
     Verify(Verify),
     Report(Report),
+    Bundle(Bundle),
     Schema(String),
 }
 
@@ -369,7 +372,7 @@ pub(crate) fn command(messages: Messages) -> Command {
         .arg(file("html", messages.option_html()).required(true));
     let schema = Command::new("schema").about(messages.about_schema()).arg(
         Arg::new("name").value_name("NAME").help(messages.argument_schema()).required(true).value_parser(
-            choice(&["boot", "report", "snapshot", "kernels", "news", "plan", "proof", "signals"]),
+            choice(&["boot", "bundle", "report", "snapshot", "kernels", "news", "plan", "proof", "signals"]),
         ),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
@@ -391,8 +394,22 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .global(true),
         )
         .subcommands([
-            check, collect, scan, signals, kernel, boot, plan, apply, status, rollback, install, verify,
-            report, explain, schema,
+            check,
+            collect,
+            scan,
+            signals,
+            kernel,
+            boot,
+            plan,
+            apply,
+            status,
+            rollback,
+            install,
+            verify,
+            report,
+            bundle::command(messages),
+            explain,
+            schema,
         ])
         .subcommands([answer, boot_check])
 }
@@ -483,6 +500,7 @@ impl Arguments {
                 json: word("output").as_deref() == Some("json"),
                 write: path("write"),
             }),
+            "bundle" => Asked::Bundle(bundle::from_matches(given)),
             "report" => Asked::Report(Report {
                 document: path("document").expect("clap requires it"),
                 html: path("html").expect("clap requires it"),

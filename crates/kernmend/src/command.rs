@@ -3,6 +3,7 @@
 mod answer;
 mod apply;
 mod boot;
+mod bundle;
 mod check;
 mod collect;
 mod explain;
@@ -52,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::BootCheck { fall_back } => apply::boot_check(*fall_back, &knowledge()?, dir, messages),
         Asked::Verify(verify) => verify::run(verify, &knowledge()?, dir, messages),
         Asked::Report(report) => report::run(report, &knowledge()?, messages),
+        Asked::Bundle(asked) => bundle::run(asked, &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }

@@ -2,6 +2,7 @@
 //! came from a machine reaches the terminal raw.
 
 mod boot;
+mod bundle;
 mod kernel;
 mod page;
 mod plan;
@@ -22,6 +23,7 @@ use kernmend_core::knowledge::advisory::Advisory;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub(crate) use self::boot::boot;
+pub(crate) use self::bundle::{bundle, bundle_hint, checked, signed};
 pub(crate) use self::kernel::kernels;
 pub(crate) use self::page::{proof_page, report_page};
 pub(crate) use self::plan::plan;

@@ -5,9 +5,11 @@
 //! `host` and `collect` writes; all that does goes through `machine`.
 
 pub mod apply;
+pub mod bundle;
 pub mod collect;
 pub mod follow;
 pub mod host;
 pub mod machine;
+pub mod package;
 pub mod scan;
 pub mod store;
