@@ -38,7 +38,7 @@ fn deb(name: &str, more: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     for (name, content) in
         [("debian-binary", b"2.0\n".to_vec()), ("control.tar", control), ("data.tar", tar(files))]
     {
-        write!(ar, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 0, content.len()).expect("a vector");
+        writeln!(ar, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, 0, content.len()).expect("a vector");
         ar.extend(content);
     }
     ar

@@ -2,6 +2,7 @@
 //! unpacked to a disk, no script of a package runs, and what belongs to what is `kernmend_core::bundle`'s to say.
 
 mod deb;
+pub mod openpgp;
 mod rpm;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use kernmend_core::document::bundle::{Dependency, Family, Kind, Package, Relatio
 use sha2::digest::DynDigest;
 use sha2::{Digest as _, Sha256};
 
+use self::openpgp::Keyring;
 use crate::collect::kernel::parse_options;
 use crate::host::ReadArchiveError;
 
@@ -69,6 +71,15 @@ pub enum ReadPackageError {
     /// It is longer, or holds more, than is read.
     #[error("it holds more than any package of a kernel: {0}")]
     TooLarge(&'static str),
+    /// It isn't signed by who it says.
+    #[error("it says that the key {0} signed it, and that isn't so")]
+    WrongSignature(String),
+    /// It isn't signed by a key that is trusted.
+    #[error("it isn't signed with a key of the keyring, but {}", if keys.is_empty() { "not at all".to_owned() } else { format!("with {}", keys.join(", ")) })]
+    NotSigned {
+        /// The keys that it is signed with.
+        keys: Vec<String>,
+    },
     /// An archive in it.
     #[error("its {part}")]
     Archive {
@@ -92,11 +103,12 @@ pub fn family_of(start: &[u8]) -> Option<Family> {
 /// The bytes that tell a package.
 pub const START: usize = 8;
 
-/// Reads the package that was found as `name`. Nothing of it is left unread, so that its digest is of all.
+/// Reads the package that was found as `name`. Nothing of it is left unread, so that its digest is of all. Where there are keys,
+/// an RPM package must be signed with one of them.
 ///
 /// # Errors
 /// Where it isn't whole, isn't what it says that it is, or isn't a package.
-pub fn read(name: &str, file: &mut dyn Read) -> Result<Offer, ReadPackageError> {
+pub fn read(name: &str, file: &mut dyn Read, keyring: &Keyring) -> Result<Offer, ReadPackageError> {
     let mut source = Source::new(file);
     let start: [u8; START] = source.array("its first bytes").map_err(|error| match error {
         ReadPackageError::Truncated { .. } => ReadPackageError::NotAPackage,
@@ -104,7 +116,7 @@ pub fn read(name: &str, file: &mut dyn Read) -> Result<Offer, ReadPackageError> 
     })?;
     let family = family_of(&start).ok_or(ReadPackageError::NotAPackage)?;
     let said = match family {
-        Family::Rpm => rpm::read(&start, &mut source)?,
+        Family::Rpm => rpm::read(&start, &mut source, keyring)?,
         Family::Deb => deb::read(&mut source)?,
     };
     let broken = |detail: &str| ReadPackageError::Broken { part: "header", detail: detail.to_owned() };
@@ -125,7 +137,7 @@ pub fn read(name: &str, file: &mut dyn Read) -> Result<Offer, ReadPackageError> 
         conflicts: said.conflicts,
         replaces: said.replaces,
         scriptlets: said.scriptlets,
-        signed_by: Vec::new(),
+        signed_by: said.signed_by,
     };
     Ok(Offer { file: name.to_owned(), family, package, contents: said.contents })
 }
@@ -143,6 +155,7 @@ struct Said {
     conflicts: Vec<Relation>,
     replaces: Vec<Relation>,
     scriptlets: Vec<Scriptlet>,
+    signed_by: Vec<String>,
     contents: Contents,
 }
 

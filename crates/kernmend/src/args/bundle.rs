@@ -19,6 +19,8 @@ pub(crate) enum Bundle {
         output: PathBuf,
         /// Which kernel.
         wanted: Wanted,
+        /// Keys that packages must be signed with.
+        keyring: Option<PathBuf>,
     },
     /// Show what one says.
     Inspect {
@@ -33,6 +35,8 @@ pub(crate) enum Bundle {
         file: PathBuf,
         /// A key of minisign's, or a file that holds one.
         public_key: Option<String>,
+        /// Keys that packages must be signed with.
+        keyring: Option<PathBuf>,
     },
 }
 
@@ -43,6 +47,13 @@ pub(super) fn command(messages: Messages) -> Command {
             .value_name("FILE")
             .help(messages.argument_bundle())
             .required(true)
+            .value_parser(ValueParser::path_buf())
+    };
+    let keyring = || {
+        Arg::new("keyring")
+            .long("keyring")
+            .value_name("PATH")
+            .help(messages.option_keyring())
             .value_parser(ValueParser::path_buf())
     };
     let create = Command::new("create")
@@ -66,7 +77,8 @@ pub(super) fn command(messages: Messages) -> Command {
                 .value_parser(ValueParser::path_buf()),
         )
         .arg(Arg::new("release").long("release").value_name("RELEASE").help(messages.option_release()))
-        .arg(Arg::new("arch").long("arch").value_name("ARCH").help(messages.option_arch()));
+        .arg(Arg::new("arch").long("arch").value_name("ARCH").help(messages.option_arch()))
+        .arg(keyring());
     let inspect = Command::new("inspect").about(messages.about_bundle_inspect()).arg(file()).arg(
         Arg::new("output")
             .long("output")
@@ -84,7 +96,8 @@ pub(super) fn command(messages: Messages) -> Command {
                 .long("public-key")
                 .value_name("FILE|KEY")
                 .help(messages.option_public_key()),
-        );
+        )
+        .arg(keyring());
     Command::new("bundle")
         .about(messages.about_bundle())
         .subcommand_required(true)
@@ -103,8 +116,13 @@ pub(super) fn from_matches(matches: &ArgMatches) -> Bundle {
             inputs: given.get_many::<PathBuf>("inputs").unwrap_or_default().cloned().collect(),
             output: path("output"),
             wanted: Wanted { release: word("release"), architecture: word("arch") },
+            keyring: given.get_one::<PathBuf>("keyring").cloned(),
         },
         "inspect" => Bundle::Inspect { file: path("file"), json: word("output").as_deref() == Some("json") },
-        _ => Bundle::Verify { file: path("file"), public_key: word("public-key") },
+        _ => Bundle::Verify {
+            file: path("file"),
+            public_key: word("public-key"),
+            keyring: given.get_one::<PathBuf>("keyring").cloned(),
+        },
     }
 }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_node::bundle::{self, CreateError, Inputs, ReadBundleError, Stage, minisign};
+use kernmend_node::package::openpgp::Keyring;
 
 use self::output::Output;
 use super::print;
@@ -28,13 +29,14 @@ pub(crate) fn run(
     messages: Messages,
 ) -> Result<ExitCode, Failure> {
     match asked {
-        Bundle::Create { inputs, output, wanted } => {
+        Bundle::Create { inputs, output, wanted, keyring } => {
+            let keyring = keys(keyring.as_deref(), messages)?;
             let failure = |error: &dyn Error| {
                 Failure::input(messages.error_write_file(output.display())).because(error)
             };
             let mut file = Output::new(output).map_err(|error| failure(&error))?;
             let progress = Progress::start();
-            let document = bundle::create(&Inputs::new(inputs), wanted, file.file(), &|stage| {
+            let document = bundle::create(&Inputs::new(inputs), wanted, &keyring, file.file(), &|stage| {
                 progress.tell(stage, messages);
             })
             .map_err(|error| not_made(&error, output, messages))?;
@@ -53,20 +55,30 @@ pub(crate) fn run(
             };
             print(&text, messages)?;
         }
-        Bundle::Verify { file, public_key } => {
+        Bundle::Verify { file, public_key, keyring } => {
+            let keyring = keys(keyring.as_deref(), messages)?;
             let mut said = Vec::new();
             if let Some(key) = public_key {
                 said.push(signed(file, key, messages)?);
             }
             let progress = Progress::start();
-            let checked = bundle::verify(&mut open(file, messages)?, &|stage| progress.tell(stage, messages))
-                .map_err(|error| not_read(&error, file, messages))?;
+            let checked =
+                bundle::verify(&mut open(file, messages)?, &keyring, &|stage| progress.tell(stage, messages))
+                    .map_err(|error| not_read(&error, file, messages))?;
             drop(progress);
             said.push(render::checked(&checked, messages));
             print(&said.concat(), messages)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The keys that packages must be signed with; none where nobody asks.
+fn keys(path: Option<&Path>, messages: Messages) -> Result<Keyring, Failure> {
+    path.map_or_else(
+        || Ok(Keyring::default()),
+        |path| Keyring::read(path).map_err(|error| Failure::input(messages.error_keyring()).because(&error)),
+    )
 }
 
 /// Checks the signature beside a bundle, and says what was signed with it.

@@ -125,7 +125,9 @@ fn options(kernel: &Kernel, messages: Messages) -> String {
 
 fn package_line(package: &Package, messages: Messages) -> String {
     let kind = kind_name(package.kind, messages);
-    format!("{} · {kind} · {}", package.file, bytes(package.size))
+    let signed = (!package.signed_by.is_empty()).then(|| messages.signed_by(package.signed_by.join(", ")));
+    let parts = [Some(package.file.clone()), Some(kind.to_owned()), Some(bytes(package.size)), signed];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 fn kind_name(kind: Kind, messages: Messages) -> &'static str {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::layout::{self, BLOCK, END, Member};
 use super::{ReadBundleError, Stage, Teller};
 use crate::package;
+use crate::package::openpgp::Keyring;
 
 /// The longest document: that of a kernel with all modules there are and the symbols that it gives has 10 MiB.
 const MAX_DOCUMENT: u64 = 64 << 20;
@@ -35,18 +36,18 @@ pub fn inspect(file: &mut dyn Read) -> Result<Document<Bundle>, ReadBundleError>
 }
 
 /// Checks every byte of a bundle: that it is laid out as its document says, that the packages are those that it names and
-/// whole, and that it says of them what they say themselves.
+/// whole, that it says of them what they say themselves, and where there are keys, that RPM packages are signed with them.
 ///
 /// # Errors
 /// Where it isn't so.
-pub fn verify(file: &mut dyn Read, tell: Teller<'_>) -> Result<Checked, ReadBundleError> {
+pub fn verify(file: &mut dyn Read, keyring: &Keyring, tell: Teller<'_>) -> Result<Checked, ReadBundleError> {
     let (document, members) = document(file)?;
     let mut offers = Vec::new();
     for (package, member) in document.body.packages.iter().zip(&members[1..]) {
         tell(Stage::Reading(&package.file));
         head(file, member)?;
         let mut content = (&mut *file).take(member.size);
-        let read = package::read(&package.file, &mut content);
+        let read = package::read(&package.file, &mut content, keyring);
         io::copy(&mut content, &mut io::sink()).map_err(ReadBundleError::Read)?;
         // That the file ends says more than how the package is broken by that.
         if content.limit() > 0 {

@@ -13,17 +13,20 @@ use super::input::{Input, Inputs};
 use super::layout::{self, BLOCK, END, Member};
 use super::{CreateError, Stage, Teller};
 use crate::package;
+use crate::package::openpgp::Keyring;
 
 /// What is copied at once.
 const CHUNK: usize = 256 << 10;
 
-/// Makes a bundle of the packages that are meant, into the empty file `out`.
+/// Makes a bundle of the packages that are meant, into the empty file `out`. Where there are keys, every RPM package must be
+/// signed with one of them.
 ///
 /// # Errors
 /// Where one of the packages is broken, they make no bundle, or it can't be written.
 pub fn create(
     inputs: &Inputs<'_>,
     wanted: &Wanted,
+    keyring: &Keyring,
     out: &mut (impl Write + Seek),
     tell: Teller<'_>,
 ) -> Result<Document<Bundle>, CreateError> {
@@ -34,7 +37,7 @@ pub fn create(
             return Ok(());
         };
         tell(Stage::Reading(name));
-        let read = package::read(name, package);
+        let read = package::read(name, package, keyring);
         offers.push(read.map_err(|source| CreateError::Package { file: name.to_owned(), source })?);
         Ok(())
     })?;

@@ -3,6 +3,7 @@
 
 mod cpio;
 mod header;
+mod signed;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -15,6 +16,8 @@ use sha2::digest::DynDigest;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
 use self::header::Header;
+use self::signed::Signatures;
+use super::openpgp::Keyring;
 use super::{MAX_FILES, ReadPackageError, Said, Source, drain, failure, hand_over, path_below_root};
 use crate::host::window::{Compression, MEMORY};
 
@@ -29,6 +32,10 @@ mod signature {
     pub(super) const SHA1_OF_HEADER: u32 = 269;
     pub(super) const LONG_SIZE: u32 = 270;
     pub(super) const SHA256_OF_HEADER: u32 = 273;
+    /// Over the header alone.
+    pub(super) const OF_HEADER: [u32; 2] = [268, 267];
+    /// Over header and payload.
+    pub(super) const OF_ALL: [u32; 2] = [1002, 1005];
     pub(super) const SIZE: u32 = 1000;
     pub(super) const MD5_OF_ALL: u32 = 1004;
 }
@@ -86,7 +93,11 @@ const EQUAL: u64 = 1 << 3;
 /// Needed before what runs at the beginning: `PREREQ`, `PRETRANS`, `SCRIPT_PRE`, `SCRIPT_POST`.
 const EARLY: u64 = 1 << 6 | 1 << 7 | 1 << 9 | 1 << 10;
 
-pub(super) fn read(start: &[u8], source: &mut Source<'_>) -> Result<Said, ReadPackageError> {
+pub(super) fn read(
+    start: &[u8],
+    source: &mut Source<'_>,
+    keyring: &Keyring,
+) -> Result<Said, ReadPackageError> {
     let lead = source.bytes(LEAD - start.len(), "lead")?;
     if start[4] != 3 {
         let detail = format!("its version is {}, and 3 is read", start[4]);
@@ -103,7 +114,10 @@ pub(super) fn read(start: &[u8], source: &mut Source<'_>) -> Result<Said, ReadPa
     check_header(&signatures, &bytes)?;
 
     let payload = Payload::of(&header, &signatures, &bytes)?;
+    let signed = Signatures::of(&signatures, keyring, payload.digest.is_some());
     source.more = payload.hashers();
+    source.more.extend(signed.hashers(&bytes));
+    let of_header = signed.of_header(&bytes);
     drop(bytes);
     let files = Files::of(&header)?;
     let mut contents = Contents::default();
@@ -114,6 +128,7 @@ pub(super) fn read(start: &[u8], source: &mut Source<'_>) -> Result<Said, ReadPa
     drain(source).map_err(|error| failure("payload", error))?;
     // What is missing, or isn't what was packed, says more than what came of reading it.
     payload.check(source, from)?;
+    signed.check(of_header, std::mem::take(&mut source.more), keyring)?;
     came?;
 
     let text = |tag| header.string(tag);
@@ -140,6 +155,7 @@ pub(super) fn read(start: &[u8], source: &mut Source<'_>) -> Result<Said, ReadPa
         conflicts: relations(tag::CONFLICTS).into_iter().map(|(relation, _)| relation).collect(),
         replaces: relations(tag::OBSOLETES).into_iter().map(|(relation, _)| relation).collect(),
         scriptlets: scriptlets(&header),
+        signed_by: signed.keys(),
         contents,
     })
 }
@@ -186,7 +202,7 @@ impl Payload {
         Ok(Self { size, digest, md5 })
     }
 
-    /// Hashers of the payload, in the order in which [`check`](Self::check) asks them. One digest is enough, the better one.
+    /// The one hasher of the payload: one digest is enough, the better one.
     fn hashers(&self) -> Vec<Box<dyn DynDigest>> {
         match (&self.digest, &self.md5) {
             (Some((algorithm, _)), _) => hasher(*algorithm).into_iter().collect(),
@@ -197,7 +213,7 @@ impl Payload {
 
     /// Holds what was read behind `from` against what it should be.
     fn check(&self, source: &mut Source<'_>, from: u64) -> Result<(), ReadPackageError> {
-        let found = source.more.pop().map(DynDigest::finalize).unwrap_or_default();
+        let found = source.more.remove(0).finalize();
         let len = source.bytes - from;
         if self.size.is_some_and(|size| len < size) {
             return Err(ReadPackageError::Truncated { part: "payload" });

@@ -9,10 +9,14 @@ use kernmend_core::bundle::Wanted;
 use kernmend_core::document::Document;
 use kernmend_core::document::bundle::{Bundle, Reason};
 use kernmend_node::bundle::{Inputs, create, verify};
+use kernmend_node::package::openpgp::Keyring;
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
 use tar::{Builder, EntryType, Header};
+
+/// Why nothing here fails: memory and temporary folders take what is written, and numbers are small.
+const FITS: &str = "it is small, and there is room";
 
 /// The digits of a digest.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -57,16 +61,16 @@ pub(crate) fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
         header.set_entry_type(EntryType::Regular);
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
-        tar.append_data(&mut header, path, &content[..]).unwrap();
+        tar.append_data(&mut header, path, &content[..]).expect(FITS);
     }
-    tar.into_inner().unwrap()
+    tar.into_inner().expect(FITS)
 }
 
 /// A Debian package out of its parts.
 pub(crate) fn ar(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut ar = b"!<arch>\n".to_vec();
     for (name, content) in parts {
-        write!(ar, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).unwrap();
+        writeln!(ar, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, 100_644, content.len()).expect(FITS);
         ar.extend_from_slice(content);
         if content.len() % 2 == 1 {
             ar.push(b'\n');
@@ -77,8 +81,8 @@ pub(crate) fn ar(parts: &[(&str, &[u8])]) -> Vec<u8> {
 
 pub(crate) fn xz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(bytes).expect(FITS);
+    encoder.finish().expect(FITS)
 }
 
 /// A Debian package.
@@ -160,9 +164,9 @@ pub(crate) fn header(values: &[(u32, Value)]) -> Vec<u8> {
 fn cpio(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut cpio = Vec::new();
     let mut member = |name: &str, content: &[u8]| {
-        write!(cpio, "070701").unwrap();
+        write!(cpio, "070701").expect(FITS);
         let numbers = [1, 0o100_644, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
-        numbers.iter().for_each(|number| write!(cpio, "{number:08x}").unwrap());
+        numbers.iter().for_each(|number| write!(cpio, "{number:08x}").expect(FITS));
         cpio.extend(name.bytes().chain([0]));
         cpio.resize(cpio.len().next_multiple_of(4), 0);
         cpio.extend(content);
@@ -213,7 +217,7 @@ impl<'a> Rpm<'a> {
         let text = |text: &str| Value::Text(text.to_owned());
         let parts =
             || self.files.iter().map(|(path, _)| path.rsplit_once('/').expect("a path in a directory"));
-        let count = u32::try_from(self.files.len()).unwrap();
+        let count = u32::try_from(self.files.len()).expect(FITS);
         let mut values = vec![
             (1000, text(self.name)),
             (1001, text(self.version)),
@@ -255,11 +259,11 @@ impl<'a> Rpm<'a> {
 
 /// Writes files into a directory.
 pub(crate) fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect(FITS);
     for (name, content) in files {
         let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
+        fs::create_dir_all(path.parent().expect(FITS)).expect(FITS);
+        fs::write(path, content).expect(FITS);
     }
     folder
 }
@@ -268,7 +272,7 @@ pub(crate) fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
 pub(crate) fn bundle(path: &Path, wanted: &Wanted) -> Result<(Document<Bundle>, Vec<u8>), String> {
     let mut out = Cursor::new(Vec::new());
     let paths: Vec<PathBuf> = vec![path.to_owned()];
-    match create(&Inputs::new(&paths), wanted, &mut out, &|_| ()) {
+    match create(&Inputs::new(&paths), wanted, &Keyring::default(), &mut out, &|_| ()) {
         Ok(document) => Ok((document, out.into_inner())),
         Err(error) => Err(chain(&error).replace(&format!("{}/", path.display()), "")),
     }
@@ -281,7 +285,7 @@ pub(crate) fn bundle_of(files: &[(&str, &[u8])]) -> Result<(Document<Bundle>, Ve
 
 /// What a check of all bytes says.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
-    verify(&mut &bytes[..], &|_| ()).map(drop).map_err(|error| chain(&error))
+    verify(&mut &bytes[..], &Keyring::default(), &|_| ()).map(drop).map_err(|error| chain(&error))
 }
 
 fn chain(error: &dyn Error) -> String {
@@ -297,5 +301,6 @@ fn chain(error: &dyn Error) -> String {
 /// What was left out: the file's name, and why.
 pub(crate) fn left_out(document: &Document<Bundle>) -> Vec<(String, Reason)> {
     let left = document.body.left_out.iter();
-    left.map(|left| (left.file.rsplit('/').next().unwrap().to_owned(), left.reason.clone())).collect()
+    left.map(|left| (left.file.rsplit('/').next().unwrap_or_default().to_owned(), left.reason.clone()))
+        .collect()
 }

@@ -5,6 +5,8 @@ use std::fs;
 use kernmend_core::bundle::Wanted;
 use kernmend_node::bundle::{inspect, minisign, verify};
 
+use kernmend_node::package::openpgp::Keyring;
+
 use crate::make::{Rpm, bundle, bundle_of, check, deb, folder, kernel, tar};
 
 fn packages() -> [(&'static str, Vec<u8>); 2] {
@@ -17,7 +19,7 @@ fn packages() -> [(&'static str, Vec<u8>); 2] {
 
 fn whole() -> Vec<u8> {
     let packages = packages();
-    bundle_of(&[(packages[0].0, &packages[0].1), (packages[1].0, &packages[1].1)]).unwrap().1
+    bundle_of(&[(packages[0].0, &packages[0].1), (packages[1].0, &packages[1].1)]).expect("they make one").1
 }
 
 #[test]
@@ -54,7 +56,7 @@ fn no_byte_can_be_changed_and_none_be_missing() {
         let mut changed = whole.clone();
         changed[at] ^= 0x01;
         // Of the document, who wrote it isn't told by the packages, and what it leaves out is told by them.
-        if let Ok(checked) = verify(&mut &changed[..], &|_| ()) {
+        if let Ok(checked) = verify(&mut &changed[..], &Keyring::default(), &|_| ()) {
             assert_eq!(checked.bundle, said.body, "byte {at}");
         }
     }
@@ -116,9 +118,10 @@ fn what_is_wrong_with_a_bundle_is_told() {
 
 /// A bundle with another document, laid out as it should be.
 fn rebuilt(whole: &[u8], json: &str) -> Vec<u8> {
-    let old = 512 + usize::from_str_radix(std::str::from_utf8(&whole[124..135]).unwrap(), 8).unwrap();
+    let old = 512
+        + usize::from_str_radix(std::str::from_utf8(&whole[124..135]).expect("digits"), 8).expect("a number");
     let mut header = tar::Header::new_ustar();
-    header.set_path("bundle.json").unwrap();
+    header.set_path("bundle.json").expect("it is short");
     header.set_entry_type(tar::EntryType::Regular);
     header.set_mode(0o644);
     header.set_size(json.len() as u64);
