@@ -11,7 +11,7 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The documents that have a committed schema.
-const DOCUMENTS: [&str; 9] =
+const DOCUMENTS: [&str; 10] =
     ["boot", "build", "bundle", "snapshot", "report", "kernels", "news", "plan", "proof", "signals"];
 
 /// Builds kernmend and writes the schemas.
