@@ -9,9 +9,10 @@ mod container;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use kernmend_core::document::build::Build;
 use kernmend_core::document::snapshot::Class;
@@ -176,12 +177,33 @@ fn sources_that_would_not_do_are_refused() {
     refused(&look("1.0.0-rc6", &tree), &["CVE-2019-5736", "--force"]);
     refused(&look("1.0.0-rc5", &tree), &["have no build tag nokmem"]);
     refused(&look("1.0.0-rc94", &tree), &["no longer touches kernel memory accounting"]);
-    let empty = tempfile::tempdir().unwrap();
     let missing = build(folder.path(), "1.0.0-rc93", Path::new("file:///nowhere/runc.git"), &[]);
     assert_eq!(missing.status.code(), Some(3), "{}", said(&missing));
     assert!(said(&missing).contains("--source"), "{}", said(&missing));
-    drop(empty);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a refused build leaves nothing");
+}
+
+/// Whoever stops a build has nothing of it left: no folder, no compiler at work.
+#[test]
+fn a_build_that_is_stopped_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let room = tempfile::tempdir().unwrap();
+    let tree = RUNC_RC93.tree().unwrap();
+    let output = folder.path().join("runc");
+    let words = ["build", "runc", "--version", "1.0.0-rc93", "--source", tree.to_str().unwrap()];
+    let mut build = kernmend::command(words);
+    build.args(["-o", output.to_str().unwrap()]).env("TMPDIR", room.path());
+    let mut child = build.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "building"), "it never came to that");
+    run(Command::new("kill").args(["-INT", &child.id().to_string()]));
+    let said: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(4), "{said:?}");
+    assert_eq!(fs::read_dir(room.path()).unwrap().count(), 0);
+    assert!(!output.exists());
+    let at_work =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path().join("cwd")).ok());
+    assert_eq!(at_work.filter(|cwd| cwd.starts_with(room.path())).count(), 0);
 }
 
 /// A root whose upper layer may lack what it has, while this lives.
