@@ -1,6 +1,8 @@
 //! Programs as Debian built them: packages fetched with apt from the archive that this machine is set up for, unpacked
-//! and kept in the user's cache, or installed into a folder. It installs nothing on this machine and leaves the machine's own package lists alone. What can't be
-//! fetched is an error with apt's own words; a test that needs a package fails then.
+//! and kept in the user's cache, or installed into a folder. It installs nothing on this machine and leaves its own
+//! package lists alone. What can't be fetched is an error with apt's own words; a test that needs a package fails then.
+
+pub mod runtimes;
 
 use std::env;
 use std::fs;
@@ -14,7 +16,7 @@ use crate::{LabError, cache, command};
 /// Debian's keys, from its package `debian-archive-keyring`; it holds those of earlier releases too.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Changes when folders in the cache are laid out in another way.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
 
 /// Why packages are not there.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +66,7 @@ impl Packages {
     /// A file of a package, by its path in it.
     #[must_use]
     pub fn path(&self, package: Package, path: &str) -> PathBuf {
-        self.root.join(package.suite).join(package.name).join(path.trim_start_matches('/'))
+        self.root.join(package.suite).join(path.trim_start_matches('/'))
     }
 }
 
@@ -121,7 +123,8 @@ fn make(root: &Path, packages: &[Package]) -> Result<(), DebianError> {
         archive.run(&["download", &format!("{}/{}", package.name, package.suite)])?;
         let begin = format!("{}_", package.name);
         let fetched = archive.fetched(|name| name.starts_with(&begin), package.name)?;
-        let into = root.join(package.suite).join(package.name);
+        // Those of a suite share a root, since some lead by links into others.
+        let into = root.join(package.suite);
         fs::create_dir_all(&into).map_err(LabError::file("creating", &into))?;
         command::run(Command::new("dpkg-deb").arg("-x").arg(&fetched).arg(&into))?;
         fs::remove_file(&fetched).map_err(LabError::file("removing", &fetched))?;

@@ -9,6 +9,7 @@ mod command;
 pub mod debian;
 pub mod downtime;
 pub mod gaps;
+pub mod go;
 pub mod grub_emu;
 pub mod hung;
 pub mod kernmend;
