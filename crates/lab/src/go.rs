@@ -33,7 +33,11 @@ pub const GO_1_15: Toolchain =
 
 impl Toolchain {
     /// Its root, `GOROOT`.
-    fn get(self) -> Result<PathBuf, DebianError> {
+    ///
+    /// # Errors
+    ///
+    /// Where its packages can't be had.
+    pub fn root(self) -> Result<PathBuf, DebianError> {
         let packages = self.packages.map(|name| Package { suite: self.suite, name });
         Ok(Packages::get(&packages)?.path(packages[0], self.root))
     }
@@ -112,7 +116,7 @@ impl Build<'_> {
         let arguments = self.arguments();
         let recipe = format!("{module}\n{main}\n{:?} cgo {} {arguments:?}", self.go, self.cgo);
         let entry = cache::entry("go", &recipe, |folder| {
-            let root = self.go.get()?;
+            let root = self.go.root()?;
             let work =
                 tempfile::tempdir().map_err(LabError::file("making a folder in", std::env::temp_dir()))?;
             let write = |name: &str, text: &str| {
@@ -142,7 +146,7 @@ impl Build<'_> {
 }
 
 /// The go command of a root, in a folder. It may fetch modules, which it proves, and no toolchain.
-fn go(root: &Path, folder: &Path) -> Command {
+pub(crate) fn go(root: &Path, folder: &Path) -> Command {
     let mut command = Command::new(root.join("bin/go"));
     command.current_dir(folder).env("GOROOT", root).env("GOTOOLCHAIN", "local").env("GO111MODULE", "on");
     // What the user set for newer toolchains is an error to older ones.

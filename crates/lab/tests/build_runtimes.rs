@@ -9,15 +9,17 @@ mod container;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use kernmend_core::document::build::Build;
 use kernmend_core::document::snapshot::Class;
 use kernmend_core::document::{Digest, Document};
 use kernmend_core::program::{Features, Presence};
-use lab::build::{RUNC_RC9, RUNC_RC93, debian_11};
+use lab::build::{debian_11, module, tree};
+use lab::go::{GO_1_24, Link, RUNC_RC9, RUNC_RC93};
 use lab::kernmend;
 use tempfile::TempDir;
 
@@ -34,7 +36,11 @@ fn build(folder: &Path, version: &str, source: &Path, more: &[&str]) -> Output {
         "-o",
         output.to_str().unwrap(),
     ];
-    kernmend::command(words).args(more).output().unwrap()
+    let mut build = kernmend::command(words);
+    if !more.contains(&"--root") && !more.contains(&"--go") {
+        build.arg("--go").arg(GO_1_24.root().unwrap());
+    }
+    build.args(more).output().unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -101,7 +107,7 @@ fn run(command: &mut Command) -> String {
 /// Accounting as Go builds it by itself, and as `kernmend build` does.
 #[test]
 fn the_static_runc_leaves_kernel_memory_alone_and_the_plain_one_does_not() {
-    let tree = RUNC_RC93.tree().unwrap();
+    let tree = tree(RUNC_RC93).unwrap();
     let before = listing(&tree);
     let folder = tempfile::tempdir().unwrap();
     let output = build(folder.path(), "v1.0.0-rc93", &tree, &[]);
@@ -113,11 +119,9 @@ fn the_static_runc_leaves_kernel_memory_alone_and_the_plain_one_does_not() {
     assert_eq!((demands.interpreter, demands.glibc), (None, None));
     assert!(build.program.version.starts_with("runc version 1.0.0-rc93\n"), "{}", build.program.version);
 
-    let plain = copy(&tree);
-    let mut go = lab::build::go(plain.path());
-    run(go.env("GOFLAGS", "").args(["build", "-mod=vendor", "-tags", "seccomp", "-o", "runc", "."]));
+    let plain = lab::go::runc(RUNC_RC93, "seccomp", Link::Plain, GO_1_24).unwrap();
     let writes = |runc: &Path| container::kernel_memory_writes(runc);
-    assert_eq!(writes(&plain.path().join("runc")).len(), 2);
+    assert_eq!(writes(&plain).len(), 2);
     assert_eq!(writes(&folder.path().join("runc")), [""; 0]);
 }
 
@@ -126,7 +130,7 @@ fn the_static_runc_leaves_kernel_memory_alone_and_the_plain_one_does_not() {
 fn an_old_runc_is_built_in_a_root_from_a_repository() {
     let root = debian_11().unwrap();
     let before = listing(&root);
-    let tree = copy(&RUNC_RC9.tree().unwrap());
+    let tree = copy(&tree(RUNC_RC9).unwrap());
     let git = |words: &[&str]| {
         let who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"];
         run(Command::new("git").args(who).args(words).current_dir(tree.path())).trim().to_owned()
@@ -154,7 +158,7 @@ fn an_old_runc_is_built_in_a_root_from_a_repository() {
 /// The same without a root, from an archive.
 #[test]
 fn an_old_runc_is_built_on_the_host_from_an_archive() {
-    let tree = RUNC_RC9.tree().unwrap();
+    let tree = tree(RUNC_RC9).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("runc.tar.xz");
     run(Command::new("tar").arg("-cJf").arg(&archive).arg("-C").arg(&tree).arg("."));
@@ -164,24 +168,45 @@ fn an_old_runc_is_built_on_the_host_from_an_archive() {
 
 #[test]
 fn sources_that_would_not_do_are_refused() {
-    let tree = RUNC_RC93.tree().unwrap();
+    let tree = tree(RUNC_RC93).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let look = |version, source: &Path| build(folder.path(), version, source, &[]);
     refused(&look("1.0.0-rc92", &tree), &["the sources are of 1.0.0-rc93, not of 1.0.0-rc92"]);
     // The zip of a module has a folder for what it vendors, and nothing in it.
-    refused(&look("1.0.0-rc93", &RUNC_RC93.module().unwrap()), &["isn't in them (vendor)", "go mod vendor"]);
+    refused(&look("1.0.0-rc93", &module(RUNC_RC93).unwrap()), &["isn't in them (vendor)", "go mod vendor"]);
     let without_tag = copy(&tree);
     fs::remove_file(without_tag.path().join("libcontainer/cgroups/fs/kmem_disabled.go")).unwrap();
     refused(&look("1.0.0-rc93", without_tag.path()), &["no file for the tag nokmem"]);
     refused(&look("1.0.0-rc6", &tree), &["CVE-2019-5736", "--force"]);
     refused(&look("1.0.0-rc5", &tree), &["have no build tag nokmem"]);
     refused(&look("1.0.0-rc94", &tree), &["no longer touches kernel memory accounting"]);
-    let empty = tempfile::tempdir().unwrap();
     let missing = build(folder.path(), "1.0.0-rc93", Path::new("file:///nowhere/runc.git"), &[]);
     assert_eq!(missing.status.code(), Some(3), "{}", said(&missing));
     assert!(said(&missing).contains("--source"), "{}", said(&missing));
-    drop(empty);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a refused build leaves nothing");
+}
+
+/// Whoever stops a build has nothing of it left: no folder, no compiler at work.
+#[test]
+fn a_build_that_is_stopped_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let room = tempfile::tempdir().unwrap();
+    let tree = tree(RUNC_RC93).unwrap();
+    let output = folder.path().join("runc");
+    let words = ["build", "runc", "--version", "1.0.0-rc93", "--source", tree.to_str().unwrap()];
+    let mut build = kernmend::command(words);
+    build.arg("--go").arg(GO_1_24.root().unwrap()).arg("-o").arg(&output).env("TMPDIR", room.path());
+    let mut child = build.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "building"), "it never came to that");
+    run(Command::new("kill").args(["-INT", &child.id().to_string()]));
+    let said: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(4), "{said:?}");
+    assert_eq!(fs::read_dir(room.path()).unwrap().count(), 0);
+    assert!(!output.exists());
+    let at_work =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path().join("cwd")).ok());
+    assert_eq!(at_work.filter(|cwd| cwd.starts_with(room.path())).count(), 0);
 }
 
 /// A root whose upper layer may lack what it has, while this lives.
@@ -222,7 +247,7 @@ impl Drop for Layered {
 #[test]
 fn a_toolchain_that_would_not_do_is_refused() {
     let root = debian_11().unwrap();
-    let tree = RUNC_RC93.tree().unwrap();
+    let tree = tree(RUNC_RC93).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let libraries = "usr/lib/x86_64-linux-gnu";
     let archive = format!("{libraries}/libseccomp.a");
@@ -257,7 +282,7 @@ fn a_toolchain_that_would_not_do_is_refused() {
 
 #[test]
 fn a_build_that_fails_shows_why_and_writes_no_program() {
-    let tree = copy(&RUNC_RC93.tree().unwrap());
+    let tree = copy(&tree(RUNC_RC93).unwrap());
     let folder = tempfile::tempdir().unwrap();
     let broken = tree.path().join("main.go");
     let text = fs::read_to_string(&broken).unwrap();

@@ -73,7 +73,7 @@ pub enum BuildError {
     Source {
         /// Where they should come from.
         from: String,
-        /// What the program that fetches them said.
+        /// What stands in the way, in the words of the system or of the program that fetches them.
         said: Vec<String>,
     },
     /// It failed.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kernmend_core::knowledge::build::Builds;
-use kernmend_node::build::{self, BuildError, Order, beside};
+use kernmend_node::build::{self, BuildError, From, Order, beside};
 use kernmend_node::machine::chamber;
 use kernmend_node::machine::tool::{NOT_ENTERED, NOT_THERE, Place};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -65,7 +65,8 @@ pub(crate) fn run(asked: &Build, builds: &Builds, messages: Messages) -> Result<
     let built = build::build(&order, builds, &mut |at| progress.tell(at));
     progress.end();
     let output = order.output;
-    let document = built.map_err(|error| failed(&error, messages))?;
+    let is_fetched = matches!(asked.from, From::Upstream | From::Repository(_));
+    let document = built.map_err(|error| failed(&error, is_fetched, messages))?;
     print(&render::built(&document.body, &output, &beside(&output, ".log"), messages), messages)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -83,7 +84,7 @@ fn go_in(path: &std::ffi::OsStr) -> Option<PathBuf> {
     real.parent()?.parent().map(Path::to_owned)
 }
 
-fn failed(error: &BuildError, messages: Messages) -> Failure {
+fn failed(error: &BuildError, is_fetched: bool, messages: Messages) -> Failure {
     match error {
         BuildError::Refused(refusals) => {
             let mut failure = Failure::refused(messages.error_build_refused());
@@ -95,9 +96,9 @@ fn failed(error: &BuildError, messages: Messages) -> Failure {
             failure
         }
         BuildError::Source { from, said } => {
-            let mut failure =
-                Failure::input(messages.error_build_source(from)).hint(messages.hint_build_source());
+            let mut failure = Failure::input(messages.error_build_source(from));
             failure.causes.extend(said.iter().cloned());
+            failure.hints.extend(is_fetched.then(|| messages.hint_build_source().to_owned()));
             failure
         }
         BuildError::Failed { fault, cause, log } => {

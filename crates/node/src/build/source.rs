@@ -83,7 +83,11 @@ pub(super) fn get(
         }
         From::Archive(path) => {
             tell(Progress::Reading);
-            site.scratch.unpack(path, "unpacked")?
+            let unusable = |error: MachineError| BuildError::Source {
+                from: path.display().to_string(),
+                said: vec![error.source.to_string()],
+            };
+            site.scratch.unpack(path, "unpacked").map_err(unusable)?
         }
         from @ (From::Upstream | From::Repository(_)) => {
             let address = from.name(wish);

@@ -74,9 +74,11 @@ impl Asks<'_> {
         match answer {
             // On the host that is the tool; elsewhere it is what enters the place.
             Err(error) if *place == Place::Host => Ok((None, error.source.to_string())),
-            Ok((Some(125 | NOT_ENTERED), said)) if *place != Place::Host => {
-                Err(MachineError::new("enter", &place.name(), io::Error::other(said.trim().to_owned())))
-            }
+            Ok((Some(125 | NOT_ENTERED), said)) if *place != Place::Host => Err(MachineError::new(
+                "enter",
+                &place.name(),
+                io::Error::other(said.lines().next().unwrap_or_default().to_owned()),
+            )),
             answer => answer,
         }
     }

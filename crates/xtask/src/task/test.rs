@@ -13,7 +13,7 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 23] = [
+const PACKAGES: [(&str, &str); 22] = [
     ("chromium", "a real browser for the page of a proof"),
     ("cpio", "the judge of the archives that the lab adds to an initramfs"),
     ("crun", "a real runtime on the live machine that is not built from libcontainer"),
@@ -23,7 +23,6 @@ const PACKAGES: [(&str, &str); 23] = [
     ("fonts-wqy-microhei", "Chinese letters in screenshots of that page"),
     ("gcc", "the C in a runc, and a program for its container"),
     ("git", "sources of runtimes are fetched from repositories"),
-    ("golang-go", "runtimes are built, and their sources fetched as modules"),
     ("grub-emu", "GRUB in user space: the truth about what boots next"),
     ("libc6-dev", "C's library of those runcs, also for static ones"),
     ("libseccomp-dev", "their filters of system calls"),
