@@ -1,5 +1,7 @@
 //! The arguments: what there is, and what was given. clap parses them; the texts are the catalogue's.
 
+mod build;
+mod bundle;
 mod wish;
 
 use std::ffi::OsString;
@@ -10,6 +12,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use kernmend_core::document::report::Verdict;
 use kernmend_core::plan::{Patience, Wish};
 
+pub(crate) use self::build::{Build, BuildSite, Enter};
+pub(crate) use self::bundle::Bundle;
 use self::wish::{remedy, replacement, wish};
 use crate::message::{Language, Messages, language_of_environment};
 
@@ -59,6 +63,10 @@ pub(crate) enum Asked {
     },
     Verify(Verify),
     Report(Report),
+    Build(Build),
+    /// What a build in a root file system starts there.
+    Enter(Enter),
+    Bundle(Bundle),
     Schema(String),
 }
 
@@ -404,7 +412,10 @@ pub(crate) fn command(messages: Messages) -> Command {
         .arg(file("html", messages.option_html()).required(true));
     let schema = Command::new("schema").about(messages.about_schema()).arg(
         Arg::new("name").value_name("NAME").help(messages.argument_schema()).required(true).value_parser(
-            choice(&["boot", "report", "snapshot", "kernels", "news", "plan", "proof", "signals"]),
+            choice(&[
+                "boot", "build", "bundle", "report", "snapshot", "kernels", "news", "plan", "proof",
+                "signals",
+            ]),
         ),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
@@ -426,10 +437,26 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .global(true),
         )
         .subcommands([
-            check, collect, scan, signals, kernel, inspect, boot, plan, apply, status, rollback, install,
-            verify, report, explain, schema,
+            check,
+            collect,
+            scan,
+            signals,
+            kernel,
+            inspect,
+            boot,
+            plan,
+            apply,
+            status,
+            rollback,
+            install,
+            verify,
+            report,
+            build::command(messages),
+            bundle::command(messages),
+            explain,
+            schema,
         ])
-        .subcommands([answer, boot_check, contained])
+        .subcommands([answer, boot_check, contained, build::enter()])
 }
 
 impl Arguments {
@@ -524,10 +551,13 @@ impl Arguments {
                 json: word("output").as_deref() == Some("json"),
                 write: path("write"),
             }),
+            "bundle" => Asked::Bundle(bundle::from_matches(given)),
             "report" => Asked::Report(Report {
                 document: path("document").expect("clap requires it"),
                 html: path("html").expect("clap requires it"),
             }),
+            "build" => Asked::Build(Build::from_matches(given)),
+            "enter" => Asked::Enter(Enter::from_matches(given)),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };
         Self { knowledge: path("knowledge"), for_problem_detector, command }

@@ -3,6 +3,8 @@
 mod answer;
 mod apply;
 mod boot;
+mod build;
+mod bundle;
 mod check;
 mod collect;
 mod contained;
@@ -56,6 +58,9 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Contained { unaccounted } => contained::run(*unaccounted, messages),
         Asked::Verify(verify) => verify::run(verify, &knowledge()?, dir, messages),
         Asked::Report(report) => report::run(report, &knowledge()?, messages),
+        Asked::Build(build) => build::run(build, &knowledge()?.builds, messages),
+        Asked::Enter(enter) => Ok(build::enter(enter)),
+        Asked::Bundle(asked) => bundle::run(asked, &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }

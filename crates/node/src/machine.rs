@@ -4,8 +4,11 @@
 //!
 //! A verb that returns has done its work durably: what it wrote is on the disk, and so is the name by which it is found.
 
+pub mod chamber;
 mod live;
 mod program;
+pub mod scratch;
+pub mod tool;
 
 use std::io;
 use std::time::Duration;

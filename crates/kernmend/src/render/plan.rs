@@ -88,7 +88,7 @@ pub(super) fn remedy(remedy: &Remedy, messages: Messages) -> String {
 }
 
 /// The words of a remark with its values in them.
-pub(super) fn words(remark: &Remark, messages: Messages) -> String {
+pub(crate) fn words(remark: &Remark, messages: Messages) -> String {
     let Some(template) = messages.remark(&remark.code) else { return printable(&remark.code) };
     filled(template, &remark.values)
 }
@@ -253,14 +253,14 @@ fn stage(stage: Stage, messages: Messages) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use kernmend_core::plan::remark::CODES;
+    use kernmend_core::{build, plan};
 
     use super::*;
     use crate::message::Language;
 
     #[test]
     fn every_remark_has_its_words_with_its_values_in_them() {
-        for (code, values) in CODES {
+        for (code, values) in plan::remark::CODES.iter().chain(build::remark::CODES) {
             for language in Language::ALL {
                 let words =
                     Messages(language).remark(code).unwrap_or_else(|| panic!("{code} in {language:?}"));
