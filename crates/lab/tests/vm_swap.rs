@@ -216,7 +216,6 @@ fn what_cant_run_here_is_known_before_anything_stops() {
 }
 
 /// When the power is cut: as soon as the journal says that the first such step is done, or that all is healthy.
-#[derive(Debug, Clone, Copy)]
 enum Moment {
     Done(fn(&Step) -> bool),
     Healthy,
@@ -250,12 +249,12 @@ fn a_swap_is_whole_after_each_power_cut() {
     assert_eq!(apply(&mut clean, &plan), Some(0));
     let committed = state(&mut clean);
     drop(clean);
-    for (moment, is_by_hand) in [
-        (Moment::Done(kept), true),
-        (Moment::Done(stopped), false),
-        (Moment::Done(replaced), false),
-        (Moment::Done(started), false),
-        (Moment::Healthy, false),
+    for (what, moment, is_by_hand) in [
+        ("kept", Moment::Done(kept), true),
+        ("stopped", Moment::Done(stopped), false),
+        ("one replaced", Moment::Done(replaced), false),
+        ("started", Moment::Done(started), false),
+        ("healthy", Moment::Healthy, false),
     ] {
         let mut node = resumed(&kept_state, &image);
         node.start(&plan);
@@ -270,10 +269,10 @@ fn a_swap_is_whole_after_each_power_cut() {
             // The cut may have come later than the moment: then somebody is at it already, and this is told so.
             node.vm.tell(&[PROGRAM, "apply"]).unwrap();
         }
-        assert_eq!(node.outcome(), Some(Outcome::Committed), "{moment:?}");
-        assert_eq!(state(&mut node), committed, "{moment:?}");
-        assert!(are_active(&mut node), "{moment:?}");
-        println!("{moment:?}: whole");
+        assert_eq!(node.outcome(), Some(Outcome::Committed), "{what}");
+        assert_eq!(state(&mut node), committed, "{what}");
+        assert!(are_active(&mut node), "{what}");
+        println!("{what}: whole");
     }
 }
 
