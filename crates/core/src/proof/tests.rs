@@ -197,6 +197,9 @@ fn a_plan_that_is_not_in_force_proves_nothing_whatever_the_report_says() {
 #[test]
 fn a_rollback_that_was_asked_for_reopens_the_plan() {
     let mut run = Run::good();
+    let running = Running { release: "3.10".to_owned(), arguments: vec!["nokmem".to_owned()] };
+    // What was committed runs: there is a reboot ahead.
+    run.events.push(Event::Booted { boot_id: "b".to_owned(), running });
     run.events.push(Event::RollbackAsked);
     let proof = run.prove(None).body;
     assert_eq!((proof.outcome, proof.watched_seconds, proof.at_work.expected), (None, None, None));
