@@ -4,6 +4,7 @@
 //! so that equal documents have equal bytes.
 
 pub mod build;
+pub mod bundle;
 pub mod journal;
 pub mod kernels;
 pub mod news;

@@ -6,6 +6,7 @@
 
 pub mod boot;
 pub mod build;
+pub mod bundle;
 pub mod condition;
 pub mod diagnose;
 pub mod document;

@@ -1,6 +1,7 @@
 //! The arguments: what there is, and what was given. clap parses them; the texts are the catalogue's.
 
 mod build;
+mod bundle;
 mod wish;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use kernmend_core::document::report::Verdict;
 use kernmend_core::plan::{Patience, Wish};
 
 pub(crate) use self::build::{Build, BuildSite, Enter};
+pub(crate) use self::bundle::Bundle;
 use self::wish::{remedy, wish};
 use crate::message::{Language, Messages, language_of_environment};
 
@@ -59,6 +61,7 @@ pub(crate) enum Asked {
     Build(Build),
     /// What a build in a root file system starts there.
     Enter(Enter),
+    Bundle(Bundle),
     Schema(String),
 }
 
@@ -396,7 +399,10 @@ pub(crate) fn command(messages: Messages) -> Command {
         .arg(file("html", messages.option_html()).required(true));
     let schema = Command::new("schema").about(messages.about_schema()).arg(
         Arg::new("name").value_name("NAME").help(messages.argument_schema()).required(true).value_parser(
-            choice(&["boot", "build", "report", "snapshot", "kernels", "news", "plan", "proof", "signals"]),
+            choice(&[
+                "boot", "build", "bundle", "report", "snapshot", "kernels", "news", "plan", "proof",
+                "signals",
+            ]),
         ),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
@@ -433,6 +439,7 @@ pub(crate) fn command(messages: Messages) -> Command {
             verify,
             report,
             build::command(messages),
+            bundle::command(messages),
             explain,
             schema,
         ])
@@ -529,6 +536,7 @@ impl Arguments {
                 json: word("output").as_deref() == Some("json"),
                 write: path("write"),
             }),
+            "bundle" => Asked::Bundle(bundle::from_matches(given)),
             "report" => Asked::Report(Report {
                 document: path("document").expect("clap requires it"),
                 html: path("html").expect("clap requires it"),

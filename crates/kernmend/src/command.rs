@@ -4,6 +4,7 @@ mod answer;
 mod apply;
 mod boot;
 mod build;
+mod bundle;
 mod check;
 mod collect;
 mod explain;
@@ -57,6 +58,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Report(report) => report::run(report, &knowledge()?, messages),
         Asked::Build(build) => build::run(build, &knowledge()?.builds, messages),
         Asked::Enter(enter) => Ok(build::enter(enter)),
+        Asked::Bundle(asked) => bundle::run(asked, &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }

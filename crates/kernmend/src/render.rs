@@ -3,6 +3,7 @@
 
 mod boot;
 mod build;
+mod bundle;
 mod inspection;
 mod kernel;
 mod page;
@@ -25,6 +26,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub(crate) use self::boot::boot;
 pub(crate) use self::build::{BuildProgress, built, refusal};
+pub(crate) use self::bundle::{bundle, bundle_hint, checked, signed};
 pub(crate) use self::inspection::inspection;
 pub(crate) use self::kernel::kernels;
 pub(crate) use self::page::{proof_page, report_page};

@@ -5,7 +5,7 @@ pub mod boot;
 mod cgroup;
 mod distribution;
 mod hardware;
-mod kernel;
+pub(crate) mod kernel;
 mod kernels;
 mod log;
 mod maintenance;

@@ -6,10 +6,12 @@
 
 pub mod apply;
 pub mod build;
+pub mod bundle;
 pub mod collect;
 pub mod follow;
 pub mod host;
 pub mod inspect;
 pub mod machine;
+pub mod package;
 pub mod scan;
 pub mod store;

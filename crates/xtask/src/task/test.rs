@@ -14,28 +14,28 @@ use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
 const PACKAGES: [(&str, &str); 22] = [
+    ("chromium", "a real browser for the page of a proof"),
     ("cpio", "the judge of the archives that the lab adds to an initramfs"),
+    ("crun", "a real runtime on the live machine that is not built from libcontainer"),
     ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
     ("e2fsprogs", "disks of virtual machines, and one that GRUB in user space can write to"),
     ("fdisk", "the partitions of virtual machines"),
-    ("gcc", "the C in the runcs that the lab builds"),
+    ("fonts-wqy-microhei", "Chinese letters in screenshots of that page"),
+    ("gcc", "the C in a runc, and a program for its container"),
+    ("git", "sources of runtimes are fetched from repositories"),
     ("grub-emu", "GRUB in user space: the truth about what boots next"),
     ("libc6-dev", "C's library of those runcs, also for static ones"),
     ("libseccomp-dev", "their filters of system calls"),
+    ("make", "their makefiles"),
     ("mmdebstrap", "the Debian of virtual machines"),
-    ("pkg-config", "tells those builds where that library is"),
+    ("pkg-config", "tells their builds where libraries are"),
     ("qemu-system-x86", "virtual machines"),
     ("qemu-utils", "the disks of virtual machines"),
-    ("util-linux", "virtual machines that end with their test"),
     ("runc", "a real runtime on the live machine: it ignores kernel memory accounting"),
-    ("crun", "a real runtime on the live machine that is not built from libcontainer"),
-    ("xfsprogs", "a disk whose file system keeps its journal to itself for long"),
     ("sosreport", "a real sosreport of this machine, as support asks for it"),
-    ("chromium", "a real browser for the page of a proof"),
-    ("git", "sources of runtimes are fetched from repositories"),
-    ("make", "the makefiles of runtimes"),
     ("strace", "a runc is watched while it starts a container"),
-    ("fonts-wqy-microhei", "Chinese letters in its screenshots"),
+    ("util-linux", "virtual machines that end with their test"),
+    ("xfsprogs", "a disk whose file system keeps its journal to itself for long"),
 ];
 
 /// Tells the lab where the program under test is.
