@@ -14,7 +14,7 @@ use kernmend_core::plan::{Patience, Wish};
 
 pub(crate) use self::build::{Build, BuildSite, Enter};
 pub(crate) use self::bundle::Bundle;
-use self::wish::{remedy, wish};
+use self::wish::{remedy, replacement, wish};
 use crate::message::{Language, Messages, language_of_environment};
 
 /// What was asked for.
@@ -55,6 +55,11 @@ pub(crate) enum Asked {
     /// What systemd starts: go on after a reboot, or end a trial that was not passed in time.
     BootCheck {
         fall_back: bool,
+    },
+    /// What runs in the container by which a runtime is tried.
+    Contained {
+        /// Whether it must be without kernel memory accounting.
+        unaccounted: bool,
     },
     Verify(Verify),
     Report(Report),
@@ -128,6 +133,8 @@ pub(crate) struct Plan {
     /// The directory that is read; the machine, where there is none.
     pub(crate) root: Option<PathBuf>,
     pub(crate) wish: Wish,
+    /// Programs, and the files that take their places.
+    pub(crate) with: Vec<(String, PathBuf)>,
     pub(crate) json: bool,
     pub(crate) write: Option<PathBuf>,
 }
@@ -326,32 +333,37 @@ pub(crate) fn command(messages: Messages) -> Command {
             .default_value(default.to_string())
     };
     let patience = Patience::default();
-    let plan =
-        Command::new("plan")
-            .about(messages.about_plan())
-            .after_help(messages.exit_codes_plan())
-            .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_plan_fault()))
-            .arg(text("remedy", messages.option_remedy()).value_name("WAY").value_parser(|word: &str| {
-                remedy(word).ok_or("nokmem, cgroup-v1, cgroup-v2, kernel=RELEASE")
-            }))
-            .arg(root())
-            .arg(file("write", messages.option_write_plan()))
-            .arg(
-                text("output", messages.option_output_boot())
-                    .short('o')
-                    .value_parser(choice(&["text", "json"]))
-                    .default_value("text"),
-            )
-            .arg(flag("with-pods", messages.option_with_pods()))
-            .arg(flag("control-plane", messages.option_control_plane()))
-            .arg(flag("force", messages.option_force()))
-            .arg(seconds("health-deadline", messages.option_health_deadline(), patience.health))
-            .arg(seconds("dead-man", messages.option_dead_man(), patience.dead_man))
-            .arg(
-                seconds("lockup", messages.option_lockup(), patience.lockup)
-                    .value_parser(value_parser!(u64).range(1..=60)),
-            )
-            .arg(seconds("hung-task", messages.option_hung_task(), patience.hung_task));
+    let plan = Command::new("plan")
+        .about(messages.about_plan())
+        .after_help(messages.exit_codes_plan())
+        .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_plan_fault()))
+        .arg(text("remedy", messages.option_remedy()).value_name("WAY").value_parser(|word: &str| {
+            remedy(word).ok_or("nokmem, cgroup-v1, cgroup-v2, kernel=RELEASE, newer-runtime, rebuilt-runtime")
+        }))
+        .arg(
+            text("with", messages.option_with())
+                .value_name("NAME=FILE")
+                .action(ArgAction::Append)
+                .value_parser(|word: &str| replacement(word).ok_or("runc=FILE, kubelet=FILE, …")),
+        )
+        .arg(root())
+        .arg(file("write", messages.option_write_plan()))
+        .arg(
+            text("output", messages.option_output_boot())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text"),
+        )
+        .arg(flag("with-pods", messages.option_with_pods()))
+        .arg(flag("control-plane", messages.option_control_plane()))
+        .arg(flag("force", messages.option_force()))
+        .arg(seconds("health-deadline", messages.option_health_deadline(), patience.health))
+        .arg(seconds("dead-man", messages.option_dead_man(), patience.dead_man))
+        .arg(
+            seconds("lockup", messages.option_lockup(), patience.lockup)
+                .value_parser(value_parser!(u64).range(1..=60)),
+        )
+        .arg(seconds("hung-task", messages.option_hung_task(), patience.hung_task));
     let no_reboot = || flag("no-reboot", messages.option_no_reboot());
     let apply = Command::new("apply")
         .about(messages.about_apply())
@@ -376,6 +388,7 @@ pub(crate) fn command(messages: Messages) -> Command {
         );
     let install = Command::new("install").about(messages.about_install());
     let boot_check = Command::new("boot-check").hide(true).arg(flag("fall-back", messages.about_apply()));
+    let contained = Command::new("contained").hide(true).arg(flag("unaccounted", messages.about_apply()));
     let verify = Command::new("verify")
         .about(messages.about_verify())
         .after_help(messages.exit_codes_verify())
@@ -443,7 +456,7 @@ pub(crate) fn command(messages: Messages) -> Command {
             explain,
             schema,
         ])
-        .subcommands([answer, boot_check, build::enter()])
+        .subcommands([answer, boot_check, contained, build::enter()])
 }
 
 impl Arguments {
@@ -515,6 +528,7 @@ impl Arguments {
             "plan" => Asked::Plan(Plan {
                 root: path("root"),
                 wish: wish(given),
+                with: given.get_many::<(String, PathBuf)>("with").unwrap_or_default().cloned().collect(),
                 json: word("output").as_deref() == Some("json"),
                 write: path("write"),
             }),
@@ -531,6 +545,7 @@ impl Arguments {
             },
             "install" => Asked::Install,
             "boot-check" => Asked::BootCheck { fall_back: given.get_flag("fall-back") },
+            "contained" => Asked::Contained { unaccounted: given.get_flag("unaccounted") },
             "verify" => Asked::Verify(Verify {
                 root: path("root"),
                 json: word("output").as_deref() == Some("json"),

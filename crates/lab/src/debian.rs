@@ -1,6 +1,6 @@
 //! Programs as Debian built them: packages fetched with apt from the archive that this machine is set up for, unpacked
-//! and kept in the user's cache, or installed into a folder. It installs nothing on this machine and leaves the machine's
-//! own package lists alone. What can't be fetched is an error with apt's own words; a test that needs a package fails then.
+//! and kept in the user's cache, or installed into a folder. It installs nothing on this machine and leaves its own
+//! package lists alone. What can't be fetched is an error with apt's own words; a test that needs a package fails then.
 
 pub mod runtimes;
 

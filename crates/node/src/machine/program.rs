@@ -47,6 +47,40 @@ pub enum Program {
     Boots,
     /// The last lines of the kernel's log of the boot before this one, of those that the system's journal knows.
     PreviousKernelLog,
+    /// Stops a unit of systemd, or starts it anew: one that runs goes on with what was put in place.
+    Unit {
+        /// The unit.
+        unit: String,
+        /// Whether it runs afterwards.
+        active: bool,
+    },
+    /// Makes a program tell its version: that it does is all that is asked.
+    Version {
+        /// Its path.
+        path: String,
+        /// What it is: containerd's shims have a word of their own for it.
+        program: String,
+    },
+    /// Runs the container of a bundle to its end.
+    Container {
+        /// The runtime's path.
+        runtime: String,
+        /// Where it keeps what it knows.
+        state: String,
+        /// The folder with the container's configuration.
+        bundle: String,
+        /// The container's name.
+        id: String,
+    },
+    /// Ends a container that was left behind, and forgets it.
+    Forget {
+        /// The runtime's path.
+        runtime: String,
+        /// Where it keeps what it knows.
+        state: String,
+        /// The container's name.
+        id: String,
+    },
     /// A check that a person put into a directory of checks.
     Check {
         /// Its path.
@@ -99,6 +133,16 @@ impl Program {
             Self::Boots => owned(&["journalctl", "--no-pager", "--quiet", "--list-boots"]),
             Self::PreviousKernelLog => {
                 owned(&["journalctl", "--no-pager", "--quiet", "--dmesg", "--boot=-1", LOG_LINES])
+            }
+            Self::Unit { unit, active: true } => owned(&["systemctl", "restart", "--", unit]),
+            Self::Unit { unit, active: false } => owned(&["systemctl", "stop", "--", unit]),
+            Self::Version { path, program } if program.starts_with("containerd-shim") => owned(&[path, "-v"]),
+            Self::Version { path, .. } => owned(&[path, "--version"]),
+            Self::Container { runtime, state, bundle, id } => {
+                owned(&[runtime, "--root", state, "run", "--bundle", bundle, id])
+            }
+            Self::Forget { runtime, state, id } => {
+                owned(&[runtime, "--root", state, "delete", "--force", id])
             }
             Self::Check { path } => owned(&[path]),
         })
