@@ -25,7 +25,8 @@ fn writer(version: Runc, tags: &str, link: Link, go: Toolchain) -> Vec<u8> {
     fs::read(cgroup_writer(version, tags, link, go).unwrap()).unwrap()
 }
 
-/// Programs that account: with and without symbols, of both forms of build information, and one that has no version.
+/// Programs that account: with and without symbols, of both forms of build information, with either byte order, and a
+/// whole runc.
 fn accounting() -> Vec<Vec<u8>> {
     let debian = runtimes::get().unwrap().path(RUNC_11, "usr/sbin/runc");
     vec![
@@ -33,6 +34,7 @@ fn accounting() -> Vec<Vec<u8>> {
         writer(RUNC_RC9, "", Link::Plain, GO_1_24),
         writer(RUNC_RC9, "", Link::Plain, GO_1_15),
         writer(RUNC_RC9, "", Link::Pie, GO_1_15),
+        writer(RUNC_RC93, "", Link::Plain, GO_1_15.targeting("s390x")),
         writer(RUNC_RC93, "", Link::Pie, GO_1_24),
         writer(RUNC_RC93, "", Link::Stripped, GO_1_24),
         fs::read(debian).unwrap(),
