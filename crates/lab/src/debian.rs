@@ -67,54 +67,108 @@ impl Packages {
 }
 
 fn make(root: &Path, packages: &[Package]) -> Result<(), DebianError> {
-    let work = tempfile::tempdir().map_err(LabError::file("making a folder in", env::temp_dir()))?;
-    let work = work.path();
-    let state = work.join("state");
-    for dir in ["state/lists/partial", "cache/archives/partial", "fetched"] {
-        let dir = work.join(dir);
-        fs::create_dir_all(&dir).map_err(LabError::file("creating", &dir))?;
+    let archive = Archive::open(&suites(packages))?;
+    for package in packages {
+        let fetched = archive.download(package.suite, package.name)?;
+        let into = root.join(package.suite).join(package.name);
+        fs::create_dir_all(&into).map_err(LabError::file("creating", &into))?;
+        command::run(Command::new("dpkg-deb").arg("-x").arg(&fetched).arg(&into))?;
+        fs::remove_file(&fetched).map_err(LabError::file("removing", &fetched))?;
     }
+    Ok(())
+}
+
+/// The package files of the kernel that a package without files of its own stands for, `linux-image-cloud-amd64`, and of those
+/// beside it by their names, in one folder of the cache.
+///
+/// # Errors
+///
+/// Where they can't be fetched.
+pub fn kernel(meta: Package, beside: &[Package]) -> Result<PathBuf, DebianError> {
+    let all = [&[meta], beside].concat();
+    let recipe: Vec<String> = all.iter().map(|p| format!("{}/{}", p.suite, p.name)).collect();
+    let recipe = format!("{LAYOUT}\n{}", recipe.join("\n"));
+    cache::entry("debian-kernel", &recipe, |root| {
+        let archive = Archive::open(&suites(&all))?;
+        let image = archive.dependency(meta, "linux-image-")?;
+        let fetched = [archive.download(meta.suite, meta.name)?, archive.download(meta.suite, &image)?];
+        let beside = beside.iter().map(|package| archive.download(package.suite, package.name));
+        for path in fetched.into_iter().map(Ok).chain(beside) {
+            let path = path?;
+            let to = root.join(path.file_name().unwrap_or_default());
+            fs::copy(&path, &to).map_err(LabError::file("copying to", &to))?;
+        }
+        Ok(())
+    })
+}
+
+fn suites(packages: &[Package]) -> Vec<&'static str> {
     let mut suites: Vec<&str> = packages.iter().map(|package| package.suite).collect();
     suites.sort_unstable();
     suites.dedup();
-    let sources = sources(&suites)?;
-    let list = work.join("sources.list");
-    fs::write(&list, sources).map_err(LabError::file("writing", &list))?;
+    suites
+}
 
-    let apt = |arguments: &[String]| {
-        let mut command = apt(work);
-        command.arg(format!("-oDir::Etc::SourceList={}", list.display()));
+/// The archive as apt sees it, with lists of its own.
+struct Archive {
+    work: tempfile::TempDir,
+}
+
+impl Archive {
+    /// Fetches the lists of the suites.
+    fn open(suites: &[&str]) -> Result<Self, DebianError> {
+        let work = tempfile::tempdir().map_err(LabError::file("making a folder in", env::temp_dir()))?;
+        for dir in ["state/lists/partial", "cache/archives/partial", "fetched"] {
+            let dir = work.path().join(dir);
+            fs::create_dir_all(&dir).map_err(LabError::file("creating", &dir))?;
+        }
+        let list = work.path().join("sources.list");
+        fs::write(&list, sources(suites)?).map_err(LabError::file("writing", &list))?;
+        let archive = Self { work };
+        archive.apt("apt-get", &["update", "--error-on=any"])?;
+        Ok(archive)
+    }
+
+    fn apt(&self, program: &str, arguments: &[&str]) -> Result<String, DebianError> {
+        let work = self.work.path();
+        let mut command = apt(program, work);
+        command.arg(format!("-oDir::Etc::SourceList={}", work.join("sources.list").display()));
         // A file that isn't there: the machine's further sources are left out.
-        command.arg(format!("-oDir::Etc::SourceParts={}", state.join("none").display()));
+        command.arg(format!("-oDir::Etc::SourceParts={}", work.join("state/none").display()));
         // A release that is no longer kept up has a list that has expired.
         command.args([
             "-oAcquire::Check-Valid-Until=false",
             "-oAcquire::Languages=none",
             "-oAcquire::Retries=3",
         ]);
-        command::run(command.args(arguments).current_dir(work.join("fetched")))
-    };
-    apt(&["update".to_owned(), "--error-on=any".to_owned()])?;
-    for package in packages {
-        apt(&["download".to_owned(), format!("{}/{}", package.name, package.suite)])?;
-        let fetched = work.join("fetched");
-        let begin = format!("{}_", package.name);
+        Ok(command::run(command.args(arguments).current_dir(work.join("fetched")))?)
+    }
+
+    /// A package file, in a folder that goes away with this.
+    fn download(&self, suite: &str, name: &str) -> Result<PathBuf, DebianError> {
+        self.apt("apt-get", &["download", &format!("{name}/{suite}")])?;
+        let fetched = self.work.path().join("fetched");
+        let begin = format!("{name}_");
         let entries = fs::read_dir(&fetched).map_err(LabError::file("listing", &fetched))?;
-        let archive = entries
+        entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&begin)))
-            .ok_or_else(|| DebianError::NotFetched(package.name.to_owned()))?;
-        let into = root.join(package.suite).join(package.name);
-        fs::create_dir_all(&into).map_err(LabError::file("creating", &into))?;
-        command::run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&into))?;
-        fs::remove_file(&archive).map_err(LabError::file("removing", &archive))?;
+            .ok_or_else(|| DebianError::NotFetched(name.to_owned()))
     }
-    Ok(())
+
+    /// The package that another depends on whose name begins so.
+    fn dependency(&self, package: Package, begin: &str) -> Result<String, DebianError> {
+        let suite = format!("-oAPT::Default-Release={}", package.suite);
+        let said = self.apt("apt-cache", &["depends", "--important", &suite, package.name])?;
+        let names = said.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+        let found = names.map(str::trim).find(|name| name.starts_with(begin));
+        found.map(str::to_owned).ok_or_else(|| DebianError::NotFetched(format!("{begin}…")))
+    }
 }
 
-/// apt with a state and a cache of its own.
-fn apt(work: &Path) -> Command {
-    let mut command = Command::new("apt-get");
+/// A program of apt with a state and a cache of its own.
+fn apt(program: &str, work: &Path) -> Command {
+    let mut command = Command::new(program);
     command.arg(format!("-oDir::State={}", work.join("state").display()));
     command.arg(format!("-oDir::Cache={}", work.join("cache").display()));
     // Fetching as another user fails where that user can't enter the cache folder.
@@ -133,7 +187,7 @@ pub(crate) fn sources(suites: &[&str]) -> Result<String, DebianError> {
     let own = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap_or_default();
     // With no lists of its own, apt names what it would fetch; that needs no network.
     let empty = tempfile::tempdir().map_err(LabError::file("making a folder in", env::temp_dir()))?;
-    let uris = command::run(apt(empty.path()).args(["update", "--print-uris"]))?;
+    let uris = command::run(apt("apt-get", empty.path()).args(["update", "--print-uris"]))?;
     let archive = |suite: &str| {
         let own = if suite.ends_with("-security") { format!("{own}-security") } else { own.to_owned() };
         let end = format!("/dists/{own}/InRelease");

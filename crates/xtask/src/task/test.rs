@@ -10,15 +10,18 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 18] = [
     ("cpio", "the judge of the archives that the lab adds to an initramfs"),
     ("debian-archive-keyring", "the keys of the packages that the lab fetches and looks into"),
     ("e2fsprogs", "disks of virtual machines, and one that GRUB in user space can write to"),
     ("fdisk", "the partitions of virtual machines"),
+    ("gnupg", "a key that packages of the lab are signed with"),
     ("grub-emu", "GRUB in user space: the truth about what boots next"),
+    ("minisign", "the signature of a bundle, made by the ordinary program"),
     ("mmdebstrap", "the Debian of virtual machines"),
     ("qemu-system-x86", "virtual machines"),
     ("qemu-utils", "the disks of virtual machines"),
+    ("rpm", "RPM packages that stand in for those of Enterprise Linux"),
     ("util-linux", "virtual machines that end with their test"),
     ("runc", "a real runtime on the live machine: it ignores kernel memory accounting"),
     ("crun", "a real runtime on the live machine that is not built from libcontainer"),
