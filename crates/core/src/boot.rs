@@ -4,15 +4,17 @@
 //! One file a format: [`grub`] (GRUB 2's script), [`bls`], [`environment`], [`default`] (`/etc/default/grub`), [`legacy`]
 //! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`writable`] says whether the
 //! loader can take a one-shot back, [`reading`] puts all of it together, [`trial`] has the script that boots a kernel once,
-//! and [`change`] what these files hold after a change.
+//! [`guard`] what ends such a boot before its root file system is there ([`cpio`]), and [`change`] what these files hold after a change.
 
 pub mod bls;
 pub mod change;
 pub mod choose;
+pub mod cpio;
 pub mod default;
 pub mod environment;
 pub mod grub;
 pub mod grubby;
+pub mod guard;
 pub mod legacy;
 pub mod reading;
 pub mod trial;

@@ -3,6 +3,7 @@
 //! A document is data: nothing here decides anything. Documents hold no floating point number and no unordered map,
 //! so that equal documents have equal bytes.
 
+pub mod build;
 pub mod bundle;
 pub mod journal;
 pub mod kernels;
@@ -325,6 +326,15 @@ impl<T> Fact<T> {
             Self::Known { value, from } => Fact::Known { value: f(value), from },
             Self::Absent { from } => Fact::Absent { from },
             Self::Unknown { why } => Fact::Unknown { why },
+        }
+    }
+
+    /// The fact that `f` makes of the value and its source; what is missing stays so for the same reason.
+    pub fn and_then<U>(&self, f: impl FnOnce(&T, &str) -> Fact<U>) -> Fact<U> {
+        match self {
+            Self::Known { value, from } => f(value, from),
+            Self::Absent { from } => Fact::Absent { from: from.clone() },
+            Self::Unknown { why } => Fact::Unknown { why: why.clone() },
         }
     }
 

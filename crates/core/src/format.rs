@@ -9,4 +9,5 @@ pub mod kernel;
 pub mod machine;
 pub mod mounts;
 pub mod nodes;
+pub mod packages;
 pub mod pods;

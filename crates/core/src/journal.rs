@@ -13,7 +13,7 @@ pub enum Next {
     Undo(usize),
     /// Reboot.
     Reboot(Destination),
-    /// Hold the trial boot against the plan's checks.
+    /// Hold the node against the plan's checks.
     Judge,
     /// Say that it is over.
     End(Outcome),
@@ -43,24 +43,22 @@ pub enum Stuck {
 /// What comes next.
 ///
 /// The order is: what prepares, the watch and the scaffold; the trial boot, what is done on arrival, the judgement; what
-/// commits, the scaffold and the watch down. From any failure on it is the way back: what commits is taken back, the old
-/// kernel is booted, the scaffold comes down, what prepares is taken back, the watch comes down.
+/// commits, the scaffold and the watch down. Without a trial, but on probation, it is: what prepares and the watch, a reboot
+/// where the plan has one, the judgement, and on as before. From any failure on it is the way back: what commits is taken
+/// back, the old kernel is booted, the scaffold comes down, what prepares is taken back, the watch comes down.
 #[must_use]
 pub fn next(plan: &Plan, events: &[Event]) -> Next {
-    let so_far = SoFar::of(plan, events);
-    if let Some(outcome) = so_far.outcome {
-        return Next::Over(outcome);
-    }
-    if let Some((step, why)) = &so_far.undo_failed {
-        return Next::Stuck(Stuck::Undo { step: *step, why: why.clone() });
-    }
-    if so_far.turns_back() { so_far.back() } else { so_far.forward() }
+    SoFar::of(plan, events).next()
 }
 
-/// Whether the journal's plan has come to its end, one way or the other.
+/// Whether the journal's plan has come to its end, one way or the other. It has where nothing is left but to say so: the
+/// power may have gone just then, and by then nothing stands any more that would go on after it.
 #[must_use]
 pub fn outcome(plan: &Plan, events: &[Event]) -> Option<Outcome> {
-    SoFar::of(plan, events).outcome
+    match next(plan, events) {
+        Next::Over(outcome) | Next::End(outcome) => Some(outcome),
+        _ => None,
+    }
 }
 
 /// Whether a plan that was committed or is under way can be taken back.
@@ -101,6 +99,9 @@ enum Standing {
     Back,
 }
 
+/// What stands before a trial, a reboot or a judgement.
+const AHEAD: [Stage; 3] = [Stage::Prepare, Stage::Watch, Stage::Scaffold];
+
 struct SoFar<'a> {
     plan: &'a Plan,
     steps: Vec<Standing>,
@@ -111,6 +112,8 @@ struct SoFar<'a> {
     arrived: bool,
     /// Whether something else came up when it should have.
     missed: bool,
+    /// Whether there was a boot since all stood that stands before one, whoever asked for it.
+    is_anew: bool,
     judged: Option<bool>,
     act_failed: bool,
     undo_failed: Option<(usize, String)>,
@@ -128,6 +131,7 @@ impl<'a> SoFar<'a> {
             reboot: None,
             arrived: false,
             missed: false,
+            is_anew: false,
             judged: None,
             act_failed: false,
             undo_failed: None,
@@ -152,7 +156,8 @@ impl<'a> SoFar<'a> {
                 Event::RollbackAsked => {
                     // Asked again it is one more try, also of what could not be taken back.
                     so_far.undo_failed = None;
-                    let was_committed = so_far.outcome.take() == Some(Outcome::Committed);
+                    let was_committed = so_far.is_committed();
+                    so_far.outcome = None;
                     so_far.asked = Some(so_far.asked.unwrap_or(false) || was_committed);
                 }
                 Event::Evidence { .. } => {}
@@ -162,11 +167,27 @@ impl<'a> SoFar<'a> {
         so_far
     }
 
+    fn next(&self) -> Next {
+        if let Some(outcome) = self.outcome {
+            return Next::Over(outcome);
+        }
+        if let Some((step, why)) = &self.undo_failed {
+            return Next::Stuck(Stuck::Undo { step: *step, why: why.clone() });
+        }
+        if self.turns_back() { self.back() } else { self.forward() }
+    }
+
+    /// Whether it is committed, and nothing is left but to say so at most.
+    fn is_committed(&self) -> bool {
+        matches!(self.next(), Next::Over(Outcome::Committed) | Next::End(Outcome::Committed))
+    }
+
     fn booted(&mut self, running: &'a Running, is_another: bool) {
         self.running = Some(running);
         if let Some((_, seen)) = &mut self.reboot {
             *seen |= is_another;
         }
+        self.is_anew |= is_another && self.done(&AHEAD).is_none();
         if self.judged.is_some() {
             return;
         }
@@ -218,7 +239,7 @@ impl<'a> SoFar<'a> {
     fn is_running(&self, into: Destination) -> bool {
         let (Some(trial), Some(running)) = (&self.plan.trial, self.running) else { return true };
         match into {
-            Destination::Trial | Destination::New => trial.expected.is(running),
+            Destination::Trial | Destination::New | Destination::Anew => trial.expected.is(running),
             Destination::Old => trial.fallback.is(running) && !self.is_marked(),
         }
     }
@@ -232,18 +253,22 @@ impl<'a> SoFar<'a> {
     }
 
     fn forward(&self) -> Next {
-        const AHEAD: [Stage; 3] = [Stage::Prepare, Stage::Watch, Stage::Scaffold];
-        match (&self.plan.trial, self.judged) {
-            (Some(_), None) if self.arrived => {
+        match (&self.plan.trial, &self.plan.probation, self.judged) {
+            (Some(_), _, None) if self.arrived => {
                 return self.done(&[Stage::Arrive]).unwrap_or(Next::Judge);
             }
-            (Some(_), None) => return self.done(&AHEAD).unwrap_or(Next::Reboot(Destination::Trial)),
-            (None, _) => {
+            (Some(_), _, None) => return self.done(&AHEAD).unwrap_or(Next::Reboot(Destination::Trial)),
+            (None, Some(probation), None) => {
+                let is_due = probation.reboots && !self.is_anew;
+                let proof = || if is_due { self.reboot(Destination::Anew) } else { Next::Judge };
+                return self.done(&AHEAD).unwrap_or_else(proof);
+            }
+            (None, None, _) => {
                 if let Some(next) = self.done(&[Stage::Prepare]) {
                     return next;
                 }
             }
-            (Some(_), Some(_)) => {}
+            (Some(_), _, Some(_)) | (None, Some(_), Some(_)) => {}
         }
         if let Some(next) = self.done(&[Stage::Commit]).or_else(|| self.undone(&[Stage::Scaffold])) {
             return next;
@@ -265,7 +290,7 @@ impl<'a> SoFar<'a> {
         let down = self.undone(&[Stage::Scaffold]).or_else(|| self.undone(&[Stage::Prepare]));
         down.or_else(|| self.undone(&[Stage::Watch])).unwrap_or(Next::End(match self.asked {
             Some(true) => Outcome::RolledBack,
-            _ if self.arrived || self.missed => Outcome::FellBack,
+            _ if self.arrived || self.missed || self.judged == Some(false) => Outcome::FellBack,
             Some(false) | None => Outcome::Undone,
         }))
     }

@@ -5,6 +5,7 @@
 //! holds it.
 
 pub mod boot;
+pub mod build;
 pub mod bundle;
 pub mod condition;
 pub mod diagnose;

@@ -7,15 +7,19 @@
 //! `cgroups/fs` from 1.0.0-rc6 to rc93, had no meaning before, and since rc94 no source touches the accounting.
 
 mod build_info;
+mod demands;
+mod features;
+mod inspection;
 mod marker;
 mod version;
-
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use build_info::{BuildInfo, Module};
+pub use demands::{Demands, Glibc, Machine, ParseGlibcError};
+pub use features::{Features, Presence};
+pub use inspection::Inspection;
 pub use marker::{Marker, Markers};
 pub use version::{Component, parse_version_output, version_of};
 
@@ -78,9 +82,19 @@ pub struct Content {
     pub go: GoSigns,
     /// Its Go build information, where it has any that can be read.
     pub build_info: Option<BuildInfo>,
+    /// What it asks of a machine; nothing where its tables don't tell.
+    #[serde(default)]
+    pub demands: Option<Demands>,
 }
 
-/// One ground of a classification: a code that stays the same in JSON, and a sentence for people.
+impl Content {
+    /// Whether libcontainer's cgroup code is in it.
+    fn has_cgroup_code(&self) -> bool {
+        self.markers.contains(Marker::LibcontainerFs) || self.markers.contains(Marker::CgroupLibrary)
+    }
+}
+
+/// One ground of a classification: a code that stays the same in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ground {
@@ -128,41 +142,6 @@ pub enum Ground {
     TagWithoutEffect,
     /// It was built with the tag `nokmem`, and its content disagrees.
     TagContradicts,
-}
-
-impl Ground {
-    const fn text(self) -> &'static str {
-        match self {
-            Self::NotAProgram => "not an ELF program",
-            Self::DamagedProgram => "cut or inconsistent ELF file",
-            Self::MaybePacked => "no section headers, perhaps packed",
-            Self::SearchedInPart => "only its beginning was searched",
-            Self::NotGo => "not a Go program",
-            Self::NoCgroupCode => "holds none of libcontainer's cgroup code",
-            Self::MarkersOutsideGo => "holds marker strings but is not a Go program",
-            Self::MarkersWithoutCode => "holds marker strings without the code they belong to",
-            Self::MarkersContradict => "its markers fit no known source",
-            Self::VersionContradicts => "its markers don't fit its version",
-            Self::EnablesAccounting => "holds the function that switches accounting on",
-            Self::VersionOnDemand => "this version accounts only where a kernel limit is asked for",
-            Self::ExplicitLimitOnly => "can write a kernel limit, but nothing in it accounts by itself",
-            Self::DisabledBuild => "says that accounting was disabled at build",
-            Self::SilentlyWithout => "has the cgroup code without its accounting part",
-            Self::AccountingRemoved => "its source has no accounting code any more",
-            Self::TagKnown => "its source knows the tag nokmem",
-            Self::TagUnknown => "its source doesn't know the tag nokmem, a rebuild with it changes nothing",
-            Self::TagIgnored => "built with the tag nokmem, which this source ignores",
-            Self::TagAgrees => "built with the tag nokmem",
-            Self::TagWithoutEffect => "built with the tag nokmem, which this source doesn't need",
-            Self::TagContradicts => "built with the tag nokmem, and yet its content accounts",
-        }
-    }
-}
-
-impl fmt::Display for Ground {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
 }
 
 /// What a program is, by its content, and on which grounds.
@@ -215,8 +194,8 @@ fn weigh_tag(found: &Classification) -> Option<Ground> {
 
 fn judge(content: &Content, era: Option<Era>) -> Classification {
     use Marker::{
-        CgroupLibrary, DisabledSource, DisabledText, EnableFunction, JoinedText, KmemLimit, KmemSource,
-        KmemTcpLimit, LibcontainerFs,
+        DisabledSource, DisabledText, EnableFunction, JoinedText, KmemLimit, KmemSource, KmemTcpLimit,
+        LibcontainerFs,
     };
     let unknown = Classification::unknown;
     let has = |marker| content.markers.contains(marker);
@@ -224,7 +203,7 @@ fn judge(content: &Content, era: Option<Era>) -> Classification {
 
     // The limits' file names alone occur in programs of other kinds (crun, dockerd).
     let accounting = [JoinedText, EnableFunction, DisabledText, DisabledSource, KmemSource];
-    let library = has(LibcontainerFs) || has(CgroupLibrary);
+    let library = content.has_cgroup_code();
     if !content.go.any() {
         return if library || accounting.into_iter().any(has) {
             unknown(Ground::MarkersOutsideGo)

@@ -3,10 +3,13 @@
 mod answer;
 mod apply;
 mod boot;
+mod build;
 mod bundle;
 mod check;
 mod collect;
+mod contained;
 mod explain;
+mod inspect;
 mod kernel;
 mod plan;
 mod report;
@@ -41,6 +44,7 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Scan(scan) => scan::run(scan, &knowledge()?, messages),
         Asked::Signals(signals) => signals::run(*signals, &knowledge()?, messages),
         Asked::Kernel(kernel) => kernel::run(kernel, &knowledge()?, messages),
+        Asked::Inspect { files, json } => inspect::run(files, *json, messages),
         // Most of its questions need none, and on a node that is short of everything it takes as long as they do.
         Asked::Answer(root) => answer::run(root.as_deref(), knowledge, messages),
         Asked::Explain(fault) => explain::run(fault.as_deref(), &knowledge()?, messages),
@@ -51,8 +55,11 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Status { follow, json } => apply::status(*follow, *json, messages),
         Asked::Install => apply::install(messages),
         Asked::BootCheck { fall_back } => apply::boot_check(*fall_back, &knowledge()?, dir, messages),
+        Asked::Contained { unaccounted } => contained::run(*unaccounted, messages),
         Asked::Verify(verify) => verify::run(verify, &knowledge()?, dir, messages),
         Asked::Report(report) => report::run(report, &knowledge()?, messages),
+        Asked::Build(build) => build::run(build, &knowledge()?.builds, messages),
+        Asked::Enter(enter) => Ok(build::enter(enter)),
         Asked::Bundle(asked) => bundle::run(asked, &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }

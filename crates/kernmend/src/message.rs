@@ -2,8 +2,10 @@
 //! the build makes a function of each and holds the languages equal. No other file of this crate holds a sentence.
 
 use kernmend_core::document::report::Verdict;
+use kernmend_core::document::snapshot::Class;
 use kernmend_core::document::{Reason, Why};
 pub(crate) use kernmend_core::knowledge::advisory::Language;
+use kernmend_core::program::Ground;
 
 /// The texts in one language.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +22,46 @@ impl Messages {
             Verdict::Exposed => self.verdict_exposed(),
             Verdict::Active => self.verdict_active(),
             Verdict::Critical => self.verdict_critical(),
+        }
+    }
+
+    /// The word for what a program does.
+    pub(crate) fn class(self, class: Class) -> &'static str {
+        match class {
+            Class::On => self.class_on(),
+            Class::OnDemand => self.class_on_demand(),
+            Class::Off => self.class_off(),
+            Class::Ignored => self.class_ignored(),
+            Class::NotLibcontainer => self.class_not_libcontainer(),
+            Class::Unknown => self.class_unknown(),
+        }
+    }
+
+    /// A ground of a classification.
+    pub(crate) fn ground(self, ground: Ground) -> &'static str {
+        match ground {
+            Ground::NotAProgram => self.ground_not_a_program(),
+            Ground::DamagedProgram => self.ground_damaged_program(),
+            Ground::MaybePacked => self.ground_maybe_packed(),
+            Ground::SearchedInPart => self.ground_searched_in_part(),
+            Ground::NotGo => self.ground_not_go(),
+            Ground::NoCgroupCode => self.ground_no_cgroup_code(),
+            Ground::MarkersOutsideGo => self.ground_markers_outside_go(),
+            Ground::MarkersWithoutCode => self.ground_markers_without_code(),
+            Ground::MarkersContradict => self.ground_markers_contradict(),
+            Ground::VersionContradicts => self.ground_version_contradicts(),
+            Ground::EnablesAccounting => self.ground_enables_accounting(),
+            Ground::VersionOnDemand => self.ground_version_on_demand(),
+            Ground::ExplicitLimitOnly => self.ground_explicit_limit_only(),
+            Ground::DisabledBuild => self.ground_disabled_build(),
+            Ground::SilentlyWithout => self.ground_silently_without(),
+            Ground::AccountingRemoved => self.ground_accounting_removed(),
+            Ground::TagKnown => self.ground_tag_known(),
+            Ground::TagUnknown => self.ground_tag_unknown(),
+            Ground::TagIgnored => self.ground_tag_ignored(),
+            Ground::TagAgrees => self.ground_tag_agrees(),
+            Ground::TagWithoutEffect => self.ground_tag_without_effect(),
+            Ground::TagContradicts => self.ground_tag_contradicts(),
         }
     }
 

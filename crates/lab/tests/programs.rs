@@ -4,23 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
 
 use std::fs::{self, File};
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kernmend_core::document::Digest;
 use kernmend_core::document::snapshot::Class;
-use kernmend_core::program::{Ground, Marker, classify, parse_version_output, version_of};
+use kernmend_core::program::{Ground, classify, parse_version_output, version_of};
 use kernmend_node::host::markers::scan;
+use lab::debian::runtimes::{self, CONTAINERD, CRUN, DOCKER, RUNC_11, RUNC_12, YAJL};
 use lab::debian::{Package, Packages};
-
-const RUNC_11: Package = Package { suite: "bullseye", name: "runc" };
-const RUNC_12: Package = Package { suite: "bookworm", name: "runc" };
-const CRUN: Package = Package { suite: "bookworm", name: "crun" };
-const CONTAINERD: Package = Package { suite: "bookworm", name: "containerd" };
-/// A library that crun needs and that few machines have.
-const YAJL: Package = Package { suite: "bookworm", name: "libyajl2" };
-const DOCKER: Package = Package { suite: "bookworm", name: "docker.io" };
 
 struct Expected {
     package: Package,
@@ -83,9 +75,7 @@ const PROGRAMS: [Expected; 5] = [
 ];
 
 fn packages() -> Packages {
-    let mut wanted = PROGRAMS.map(|program| program.package).to_vec();
-    wanted.push(YAJL);
-    Packages::get(&wanted).unwrap_or_else(|error| panic!("Debian's programs are not to be had: {error}"))
+    runtimes::get().unwrap_or_else(|error| panic!("Debian's programs are not to be had: {error}"))
 }
 
 /// What a program prints for `--version`; it finds the libraries that were fetched with it.
@@ -122,41 +112,6 @@ fn programs_of_debian_are_recognised() {
         let whole = fs::read(&path).unwrap();
         assert_eq!(found.digest, Some(Digest::of(&whole)), "{at}");
         assert_eq!(found.bytes, whole.len() as u64, "{at}");
-    }
-}
-
-/// Whatever is cut off at the end, what is left is never called harmless.
-#[test]
-fn a_cut_runc_is_unknown() {
-    let packages = packages();
-    for runc in [RUNC_11, RUNC_12] {
-        let whole = fs::read(packages.path(runc, "usr/sbin/runc")).unwrap();
-        for length in [0, 4, 63, 64, 4096, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
-            let found = scan(&mut Cursor::new(&whole[..length]), u64::MAX).unwrap();
-            assert_eq!(classify(&found.content, "runc", None).class, Class::Unknown, "{length} bytes");
-        }
-    }
-}
-
-/// A runc that accounts, with each of its markers damaged in turn.
-#[test]
-fn a_runc_with_damaged_markers_is_never_called_harmless() {
-    let packages = packages();
-    let whole = fs::read(packages.path(RUNC_11, "usr/sbin/runc")).unwrap();
-    let damage = |bytes: &mut Vec<u8>, marker: Marker| {
-        let needle = marker.needle();
-        let places: Vec<_> = memchr::memmem::find_iter(bytes, &needle).collect();
-        assert!(!places.is_empty(), "{marker:?}");
-        places.into_iter().for_each(|at| bytes[at + needle.len() / 2] ^= 1);
-    };
-    let markers = scan(&mut Cursor::new(&whole), u64::MAX).unwrap().content.markers;
-    for marker in markers.iter() {
-        let mut bytes = whole.clone();
-        damage(&mut bytes, marker);
-        let found = scan(&mut Cursor::new(&bytes), u64::MAX).unwrap().content;
-        assert!(!found.markers.contains(marker));
-        let class = classify(&found, "runc", None).class;
-        assert!(matches!(class, Class::On | Class::Unknown), "{marker:?}: {class:?}");
     }
 }
 

@@ -104,8 +104,15 @@ fn a_kernel_that_spins() {
     ends_by_itself(Fault::Spins, &["--lockup", "10"]);
 }
 
-/// A kernel that nothing gets out of by itself: the next cut of the power does.
-fn ends_when_the_power_is_cut(fault: Fault) {
+#[test]
+fn a_kernel_whose_initramfs_waits_for_ever() {
+    ends_by_itself(Fault::InitHangs, &["--dead-man", "90"]);
+}
+
+/// Nothing gets it out by itself: the next cut of the power does.
+#[test]
+fn a_kernel_that_stops_the_processor() {
+    let fault = Fault::Hang;
     let mut node = Node::new(DEBIAN_12, Bus::VirtioBlk);
     let (_, other) = node.kernels();
     fault.put(&mut node.vm, &other).expect("the other kernel can be spoiled");
@@ -115,16 +122,6 @@ fn ends_when_the_power_is_cut(fault: Fault) {
     trial.node.power_off_and_on();
     let events = trial.falls_back();
     assert_eq!(failed(&events), None, "nobody could judge it");
-}
-
-#[test]
-fn a_kernel_that_stops_the_processor() {
-    ends_when_the_power_is_cut(Fault::Hang);
-}
-
-#[test]
-fn a_kernel_whose_first_process_hangs() {
-    ends_when_the_power_is_cut(Fault::InitHangs);
 }
 
 #[test]

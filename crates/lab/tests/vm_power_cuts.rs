@@ -26,10 +26,14 @@ enum Moment {
     Started(fn(&Step) -> bool),
     /// The first such step is done.
     Done(fn(&Step) -> bool),
+    /// The first such step is taken back.
+    Back(fn(&Step) -> bool),
     /// The reboot into the trial was ordered: the machine is shutting down.
     Rebooting,
     /// The trial's kernel says its first words.
     Trial,
+    /// It is over.
+    Ended,
 }
 
 /// Who goes on with the plan when the power is back.
@@ -57,6 +61,18 @@ fn arrive(step: &Step) -> bool {
     step.stage == Stage::Arrive
 }
 
+fn commit(step: &Step) -> bool {
+    step.stage == Stage::Commit
+}
+
+fn settings(step: &Step) -> bool {
+    commit(step) && matches!(step.act, Act::File { .. })
+}
+
+fn menu(step: &Step) -> bool {
+    matches!(step.act, Act::Menu { .. })
+}
+
 /// The disk has everything that GRUB wrote.
 #[test]
 fn a_plan_comes_to_an_end_after_each_power_cut_on_virtio() {
@@ -66,6 +82,10 @@ fn a_plan_comes_to_an_end_after_each_power_cut_on_virtio() {
     ready.cut("while it is armed", Moment::Started(armed), Next::Node, Outcome::Committed);
     // The counter is spent, and the trial was not passed.
     ready.cut("the trial's kernel", Moment::Trial, Next::Node, Outcome::FellBack);
+    // What was passed stays passed, also when the old kernel has to make it last.
+    // (The line that says so is on the disk once the next one is begun.)
+    ready.cut("judged", Moment::Started(commit), Next::Node, Outcome::Committed);
+    ready.cut("while the menu is made", Moment::Started(menu), Next::Node, Outcome::Committed);
 }
 
 /// The disk loses what GRUB wrote and nobody flushed.
@@ -79,6 +99,9 @@ fn a_plan_comes_to_an_end_after_each_power_cut_on_scsi() {
     ready.cut("the trial's kernel", Moment::Trial, Next::Node, Outcome::Committed);
     // Not once it was written down for good.
     ready.cut("arrived", Moment::Done(arrive), Next::Node, Outcome::FellBack);
+    ready.cut("the settings", Moment::Done(settings), Next::Node, Outcome::Committed);
+    ready.cut("the script down", Moment::Back(script), Next::Node, Outcome::Committed);
+    ready.cut("the end", Moment::Ended, Next::Node, Outcome::Committed);
 }
 
 /// A node with a plan that was not begun, and what becomes of it without a power cut.
@@ -141,9 +164,11 @@ impl Ready {
         let (before_reboot, text) = match moment {
             Moment::Started(is_it) => (is_before(is_it), announce::started(step(is_it), Pass::Act)),
             Moment::Done(is_it) => (is_before(is_it), announce::done(step(is_it), Pass::Act)),
+            Moment::Back(is_it) => (false, announce::done(step(is_it), Pass::Undo)),
             Moment::Rebooting => (true, announce::REBOOTING.to_owned()),
             // As the kernel shows its command line.
             Moment::Trial => (false, "kernmend.trial=".to_owned()),
+            Moment::Ended => (false, announce::ENDED.to_owned()),
         };
         if !before_reboot {
             node.vm.wait_for_console(announce::REBOOTING).unwrap();

@@ -2,6 +2,7 @@
 //! it was.
 
 use kernmend_core::document::Document;
+use kernmend_core::document::journal::Journal;
 use kernmend_core::document::plan::{Act, Plan};
 use lab::node::{Node, Outcome, PLAN, Said};
 use lab::vm::Bus;
@@ -103,6 +104,54 @@ fn without_room_for_the_journal_nothing_is_begun() {
     assert_eq!(said.code, Some(4), "{}", said.text);
     assert!(said.text.contains("No space left on device"), "{}", said.text);
     assert_eq!(node.state(), before);
+}
+
+/// One block more each time, until there is room for all of it: the disk is full at one line after the other.
+#[test]
+fn a_disk_that_is_full_on_the_way_stops_the_run_and_loses_nothing() {
+    const STORE: &str = "/var/lib/kernmend";
+    const BLOCK: usize = 1024;
+    const REST: &str = "/var/lib/kernmend/rest";
+    let mut node = Node::new(DEBIAN_12, Bus::VirtioBlk);
+    let plan = node.plan(&NOKMEM);
+    let approved = plan.digest().to_string();
+    let before = node.state();
+    node.run(&["mkdir", "--mode=700", STORE]);
+    let mut stopped = 0;
+    for blocks in Journal::first_line(&plan).len() / BLOCK.. {
+        node.run(&["truncate", "--size=0", "/root/disk"]);
+        node.run(&["truncate", "--size=1M", "/root/disk"]);
+        node.run(&["mkfs.ext2", "-q", "-b", &BLOCK.to_string(), "-m", "0", "/root/disk"]);
+        node.run(&["mount", "-o", "loop", "/root/disk", STORE]);
+        let free: usize = node.run(&["stat", "--file-system", "--format=%f", STORE]).trim().parse().unwrap();
+        let rest = format!("count={}", free - blocks);
+        node.run(&["dd", "if=/dev/zero", "of=/var/lib/kernmend/rest", "bs=1024", &rest]);
+        let said = node.kernmend(&["apply", PLAN, "--approve", &approved, "--foreground", "--no-reboot"]);
+        let is_through = said.code == Some(0);
+        let is_begun = node.test(&["grep", "--quiet", "\"event\"", "/var/lib/kernmend/journal"]);
+        if !is_through {
+            assert_eq!(said.code, Some(4), "{blocks}: {}", said.text);
+            assert!(said.text.contains("No space left on device"), "{blocks}: {}", said.text);
+        }
+        node.run(&["rm", REST]);
+        if is_begun && !is_through {
+            stopped += 1;
+            // With room it goes on to where the reboot would be.
+            let said = node.kernmend(&["apply", "--no-reboot"]);
+            assert_eq!(said.code, Some(0), "{blocks}: {}", said.text);
+        }
+        if is_begun {
+            let said = node.kernmend(&["rollback"]);
+            assert_eq!(said.code, Some(0), "{blocks}: {}", said.text);
+        }
+        node.run(&["umount", STORE]);
+        node.leaves_nothing_behind();
+        assert_eq!(node.state(), before, "{blocks}");
+        if is_through {
+            break;
+        }
+    }
+    assert!(stopped > 1, "the disk was full {stopped} times after the run had begun");
 }
 
 #[test]

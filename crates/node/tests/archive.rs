@@ -73,7 +73,7 @@ fn comparable(snapshot: Snapshot) -> serde_json::Value {
         }
     }
     for program in value["programs"]["found"].as_array_mut().unwrap() {
-        for key in ["version", "digest", "classification", "tags"] {
+        for key in ["version", "digest", "classification", "tags", "demands", "features"] {
             program[key].take();
         }
     }

@@ -19,12 +19,12 @@ pub use self::services::{ControlPlanePart, HeldLock, Maintainer, Maintenance, Se
 pub use self::storage::{FileSystem, Layer, LayerKind, Space, Storage};
 use super::{Body, Bounds, Digest, Fact, Reason, Why};
 use crate::boot::reading::Boot;
-use crate::program::Classification;
+use crate::program::{Classification, Demands, Features};
 
 /// All facts of one node at one moment.
 ///
-/// Changes of `kernmend/snapshot/1`: `origin` can be `archive`; `pods`, `boot`, `kernels`, `storage`, `hardware`, `services`, `maintenance` and
-/// `restart.reboot_wanted_by` are new. What an older version
+/// Changes of `kernmend/snapshot/1`: `origin` can be `archive`; `pods`, `boot`, `kernels`, `storage`, `hardware`, `services`, `maintenance`,
+/// `restart.reboot_wanted_by`, and `demands` and `features` of a program are new. What an older version
 /// didn't write is not captured, and isn't written again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
@@ -320,6 +320,13 @@ pub struct Program {
     pub classification: Fact<Classification>,
     /// The build tags that its Go build information names.
     pub tags: Vec<String>,
+    /// What it asks of the machine that is to run it.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub demands: Fact<Demands>,
+    /// Which of the kernel's ways to confine a container it can use; absent where it holds none of libcontainer's cgroup
+    /// code.
+    #[serde(default, skip_serializing_if = "is_unread")]
+    pub features: Fact<Features>,
     /// The processes that run it.
     pub processes: Vec<u32>,
     /// Whether a process still runs a file that was replaced or removed since.

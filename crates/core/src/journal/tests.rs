@@ -1,5 +1,7 @@
 //! A plan with one step a stage, run through all that can happen to it.
 
+mod probation;
+
 use super::*;
 use crate::document::plan::{Act, Expected, PlannedNode, Step, Trial};
 
@@ -30,6 +32,7 @@ fn plan() -> Plan {
             health_deadline: 600,
             dead_man: 900,
         }),
+        probation: None,
         remarks: Vec::new(),
         report: None,
     }
@@ -193,6 +196,20 @@ fn what_was_committed_is_rolled_back_whenever_the_power_goes() {
         assert_eq!((world.in_force[..3].to_vec(), world.in_force[4]), (vec![false; 3], false));
         assert_eq!(world.running, old());
     }
+}
+
+#[test]
+fn a_plan_whose_end_was_lost_with_the_power_is_over_all_the_same() {
+    let mut world = World::new(false, true);
+    while !matches!(next(&world.plan, &world.events), Next::End(_)) {
+        assert_eq!(outcome(&world.plan, &world.events), None);
+        world.step(false);
+    }
+    assert_eq!(world.in_force[1..3], [false, false], "nobody is left to go on");
+    assert_eq!(outcome(&world.plan, &world.events), Some(Outcome::Committed));
+    world.events.push(Event::RollbackAsked);
+    assert_eq!(outcome(&world.plan, &world.events), None);
+    assert_eq!(world.run(&[]), Next::Over(Outcome::RolledBack));
 }
 
 #[test]

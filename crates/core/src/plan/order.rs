@@ -10,16 +10,17 @@ use crate::boot::change::entry::{bls_with_arguments, own_entry, own_entry_of_bls
 use crate::boot::change::settings::Settings;
 use crate::boot::choose::Matcher;
 use crate::boot::grub::Given;
-use crate::boot::{EntryKind, MenuEntry, Setting, trial};
+use crate::boot::{EntryKind, MenuEntry, Setting, guard, trial};
 use crate::document::Digest;
 use crate::document::plan::{
-    Act, Check, Expected, Plan, Refusal, Remark, Remedy, Running, Stage, Step, Trial,
+    Act, Check, Expected, Plan, Probation, Refusal, Remark, Remedy, Running, Stage, Step, Trial,
 };
 
 /// A plan's steps.
 pub(super) struct Ordered {
     pub(super) steps: Vec<Step>,
     pub(super) trial: Option<Trial>,
+    pub(super) probation: Option<Probation>,
     pub(super) remarks: Vec<Remark>,
 }
 
@@ -50,10 +51,18 @@ pub(super) fn steps(
         let what = if node.boot.file.is_empty() { "/boot".to_owned() } else { node.boot.file.clone() };
         return Err(vec![refusal("not-grub", [("what", what.clone())], [what], "kernmend boot")]);
     };
-    let change = change(node, remedy, &plan.node.running)?;
+    let old = running_entry(node, &plan.node.running)?;
+    if let Some(pin) = pin(node, remedy, &plan.node.running, old) {
+        let steps = commit(node, &pin, menu)?;
+        return Ok(Ordered { steps, trial: None, probation: None, remarks: Vec::new() });
+    }
+    let change = change(node, remedy, &plan.node.running, old)?;
     let mark = format!("kernmend.trial={}", mark(node, remedy));
     let scaffold = scaffold(node, wish, &change, &mark, (menu, text))?;
     let commit = commit(node, &change, menu)?;
+    let is_guarded = scaffold.iter().any(|step| {
+        matches!(&step.act, Act::File { content: Some(content), .. } if content.contains(guard::ARGUMENT))
+    });
     let mut health = vec![Check::Kernel];
     health.extend(change.effects.iter().cloned());
     health.extend(what_ran(node));
@@ -70,37 +79,64 @@ pub(super) fn steps(
             health_deadline: patience.health,
             dead_man: patience.dead_man,
         }),
+        probation: None,
         remarks: vec![
             Remark::new("default-moves-last", []),
             Remark::new("caught-panic", [("seconds", patience.panic.to_string())]),
             Remark::new("caught-lockup", [("seconds", (2 * patience.lockup).to_string())]),
             Remark::new("caught-user-space", [("seconds", patience.dead_man.to_string())]),
+            Remark::new(if is_guarded { "caught-initramfs" } else { "initramfs-not-caught" }, []),
             Remark::new("not-caught", []),
             Remark::new("trial-arguments-stay", []),
         ],
     })
 }
 
-fn change<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running) -> Result<Change<'a>, Vec<Refusal>> {
-    let old = running_entry(node, running).ok_or_else(|| {
-        vec![refusal(
-            "fallback-not-in-menu",
-            [("release", running.release.clone())],
-            [&node.boot.file],
-            "kernmend boot",
-        )]
-    })?;
+/// What boots next where that isn't what runs, as after a newer kernel was installed.
+fn other_default<'a>(node: &Node<'a>, running: &Running) -> Option<&'a MenuEntry> {
+    node.boot.chosen().filter(|other| other.release.as_ref() != Some(&running.release))
+}
+
+/// Makes what runs the default where another kernel is. There is nothing to try in it.
+fn pin<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running, old: &'a MenuEntry) -> Option<Change<'a>> {
+    let is_wanted = matches!(remedy, Remedy::InstalledKernel { release } if *release == running.release);
+    other_default(node, running).filter(|_| is_wanted).map(|_| moved(running, old, old))
+}
+
+/// A change of the default alone.
+fn moved<'a>(running: &Running, old: &'a MenuEntry, target: &'a MenuEntry) -> Change<'a> {
+    Change {
+        old,
+        target,
+        set: Vec::new(),
+        remove: Vec::new(),
+        expected: bare(target.release.as_ref().unwrap_or(&running.release)),
+        fallback: bare(&running.release),
+        effects: Vec::new(),
+        moves_default: true,
+    }
+}
+
+/// A kernel, whatever its arguments.
+fn bare(release: &str) -> Expected {
+    Expected { release: release.to_owned(), present: Vec::new(), absent: Vec::new() }
+}
+
+fn change<'a>(
+    node: &Node<'a>,
+    remedy: &Remedy,
+    running: &Running,
+    old: &'a MenuEntry,
+) -> Result<Change<'a>, Vec<Refusal>> {
     // What is taken back leaves the menu as it was: then it has to boot what runs now.
-    if let Some(other) = node.boot.chosen().filter(|other| other.release.as_ref() != Some(&running.release)) {
+    if let Some(other) = other_default(node, running) {
         return Err(vec![refusal(
             "default-is-another",
             [("title", other.title.clone()), ("release", running.release.clone())],
             [&other.place.file],
-            "kernmend boot",
+            &format!("kernmend plan --remedy kernel={}", running.release),
         )]);
     }
-    let nothing =
-        |release: &str| Expected { release: release.to_owned(), present: Vec::new(), absent: Vec::new() };
     match remedy {
         Remedy::BootParameter { set, remove } => {
             let has = |argument: &&String| running.arguments.contains(argument);
@@ -112,12 +148,8 @@ fn change<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running) -> Result<Cha
             Ok(Change {
                 old,
                 target: old,
-                expected: Expected {
-                    present: set.clone(),
-                    absent: remove.clone(),
-                    ..nothing(&running.release)
-                },
-                fallback: Expected { present: remove.clone(), absent: new, ..nothing(&running.release) },
+                expected: Expected { present: set.clone(), absent: remove.clone(), ..bare(&running.release) },
+                fallback: Expected { present: remove.clone(), absent: new, ..bare(&running.release) },
                 effects: effects(set),
                 set: set.clone(),
                 remove,
@@ -127,23 +159,17 @@ fn change<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running) -> Result<Cha
         Remedy::InstalledKernel { release } if *release == running.release => {
             Err(vec![refusal("already-so", [("what", release.clone())], ["uname -r"], "")])
         }
-        Remedy::InstalledKernel { release } => Ok(Change {
-            old,
-            target: entry_of(node, release, old).ok_or_else(|| {
+        Remedy::InstalledKernel { release } => {
+            let target = entry_of(node, release, old).ok_or_else(|| {
                 vec![refusal(
                     "target-not-in-menu",
                     [("release", release.clone())],
                     [&node.boot.file],
                     "kernmend boot",
                 )]
-            })?,
-            set: Vec::new(),
-            remove: Vec::new(),
-            expected: nothing(release),
-            fallback: nothing(&running.release),
-            effects: Vec::new(),
-            moves_default: true,
-        }),
+            })?;
+            Ok(moved(running, old, target))
+        }
         // These have no steps of ours: the plan says what to do by hand.
         _ => Err(Vec::new()),
     }
@@ -170,7 +196,7 @@ fn effects(set: &[String]) -> Vec<Check> {
 }
 
 /// The entry that boots what runs: its kernel, and no argument that doesn't run.
-fn running_entry<'a>(node: &Node<'a>, running: &Running) -> Option<&'a MenuEntry> {
+fn running_entry<'a>(node: &Node<'a>, running: &Running) -> Result<&'a MenuEntry, Vec<Refusal>> {
     let fits = |entry: &&MenuEntry| {
         entry.kind == EntryKind::Linux
             && entry.release.as_deref() == Some(&running.release)
@@ -181,7 +207,16 @@ fn running_entry<'a>(node: &Node<'a>, running: &Running) -> Option<&'a MenuEntry
     };
     let chosen = node.boot.chosen().filter(fits);
     // Of several the one that leaves least unsaid: a recovery entry has arguments of its own, and doesn't fit.
-    chosen.or_else(|| node.boot.linux_entries().filter(fits).max_by_key(|entry| entry.arguments.len()))
+    let best =
+        chosen.or_else(|| node.boot.linux_entries().filter(fits).max_by_key(|entry| entry.arguments.len()));
+    best.ok_or_else(|| {
+        vec![refusal(
+            "fallback-not-in-menu",
+            [("release", running.release.clone())],
+            [&node.boot.file],
+            "kernmend boot",
+        )]
+    })
 }
 
 /// The name that means an entry and no other, to whichever GRUB is here.
@@ -206,7 +241,7 @@ fn entry_of<'a>(node: &Node<'a>, release: &str, old: &MenuEntry) -> Option<&'a M
     node.boot.linux_entries().filter(is_it).min_by_key(differs)
 }
 
-fn file(stage: Stage, path: &str, before: Option<&str>, content: String) -> Step {
+pub(super) fn file(stage: Stage, path: &str, before: Option<&str>, content: String) -> Step {
     let before = before.map(|text| Digest::of(text.as_bytes()));
     Step { stage, act: Act::File { path: path.to_owned(), before, content: Some(content), mode: 0o644 } }
 }
@@ -270,6 +305,8 @@ fn scaffold(
             "kernmend boot",
         )]);
     };
+    let guard = guard(node, change, &own, &id, wish.patience.dead_man);
+    let own = guard.as_ref().map_or(own, |guard| guard.entry.clone());
     let before = custom.unwrap_or_default();
     let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     let content = format!("{before}{separator}{own}{}", trial::SCRIPT);
@@ -278,19 +315,38 @@ fn scaffold(
         units::watch().into_iter().map(|unit| file(Stage::Watch, unit.path, None, unit.content)).collect();
     let dead_man = units::dead_man(mark, wish.patience.dead_man);
     steps.extend(dead_man.into_iter().map(|unit| file(Stage::Scaffold, unit.path, None, unit.content)));
+    let mut files = kernel_files(node, [&change.expected.release, &change.fallback.release]);
+    if let Some(Guard { path, content, .. }) = guard {
+        steps.push(file(Stage::Scaffold, &path, None, content));
+        files.push(path);
+    }
     steps.push(file(Stage::Scaffold, &custom_path, custom, content));
     let armed = [(trial::GOOD, good.as_str()), (trial::ENTRY, &id), (trial::TRIES, "1")];
     steps.push(environment(Stage::Scaffold, block, armed));
     steps.push(Step {
         stage: Stage::Scaffold,
-        act: Act::Prove {
-            boots: change.expected.clone(),
-            afterwards: Some(change.fallback.clone()),
-            files: kernel_files(node, [&change.expected.release, &change.fallback.release]),
-        },
+        act: Act::Prove { boots: change.expected.clone(), afterwards: Some(change.fallback.clone()), files },
     });
     steps.push(environment(Stage::Arrive, block, [(trial::TRIES, "0")]));
     Ok(steps)
+}
+
+/// What ends a trial that hangs in its initramfs.
+struct Guard {
+    /// The archive's file.
+    path: String,
+    content: String,
+    /// The entry that loads it.
+    entry: String,
+}
+
+/// None where the target has no initramfs of which it is known where it is and how the entry names it.
+fn guard(node: &Node<'_>, change: &Change<'_>, own: &str, id: &str, seconds: u64) -> Option<Guard> {
+    let kernels = node.snapshot.body.kernels.value()?;
+    let target = kernels.iter().find(|kernel| kernel.release == change.expected.release)?;
+    let (directory, initramfs) = target.initramfs.value()?.path.rsplit_once('/')?;
+    let entry = guard::guarded(own, initramfs, id)?;
+    Some(Guard { path: format!("{directory}/{id}"), content: guard::initramfs(seconds), entry })
 }
 
 /// What makes the change last.
@@ -398,7 +454,7 @@ fn replaced(entry: &MenuEntry, set: &[String]) -> Vec<String> {
 }
 
 /// What ran before has to run again.
-fn what_ran(node: &Node<'_>) -> Vec<Check> {
+pub(super) fn what_ran(node: &Node<'_>) -> Vec<Check> {
     let snapshot = &node.snapshot.body;
     let mut checks = Vec::new();
     let mut interfaces = snapshot.hardware.interfaces.value().into_iter().flatten();

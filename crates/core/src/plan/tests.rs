@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+mod swap;
+
 use super::check::{Problem, check};
 use super::*;
 use crate::boot::choose::{Choice, Matcher};
@@ -42,6 +44,7 @@ struct Lab {
     files: BootFiles,
     knowledge: KnowledgeBase,
     fell_back: Vec<Expected>,
+    site: Site,
 }
 
 impl Lab {
@@ -76,10 +79,14 @@ impl Lab {
             block_on: Fact::known(on("ext4", "/dev/vda1"), "/proc/mounts"),
             ..BootFiles::default()
         };
-        Self { snapshot, report, files, knowledge, fell_back: Vec::new() }
+        Self { snapshot, report, files, knowledge, fell_back: Vec::new(), site: Site::default() }
     }
 
     fn plan(&self, remedy: Remedy) -> Plan {
+        self.plan_for(&Wish { remedy: Some(remedy), ..Wish::default() })
+    }
+
+    fn plan_for(&self, wish: &Wish) -> Plan {
         let boot = of_files(&self.files);
         let node = Node {
             snapshot: &self.snapshot,
@@ -89,9 +96,9 @@ impl Lab {
             machine_id: "0123456789abcdef0123456789abcdef",
             is_installed: true,
             fell_back: &self.fell_back,
+            site: &self.site,
         };
-        let wish = Wish { remedy: Some(remedy), ..Wish::default() };
-        let plan = plan(&node, &self.knowledge, &wish);
+        let plan = plan(&node, &self.knowledge, wish);
         assert_eq!(plan.parent, Some(self.report.digest()));
         plan.body
     }
@@ -179,6 +186,18 @@ fn an_argument_is_tried_and_then_set_for_good() {
     let plan = check_trial(nokmem(), RELEASE, Some("cgroup.memory=nokmem"));
     let trial = plan.trial.as_ref().unwrap();
     assert!(trial.health.contains(&Check::AccountingOff));
+    let mark = trial.mark.strip_prefix("kernmend.trial=").unwrap();
+    let guard = format!("/boot/kernmend-trial-{mark}");
+    let file = |wanted: &str| {
+        plan.steps.iter().find_map(|step| match &step.act {
+            Act::File { path, content: Some(content), .. } if path == wanted => Some(content.as_str()),
+            _ => None,
+        })
+    };
+    assert!(file(&guard).unwrap().contains("(sleep 900; "), "it waits as long as the dead man's timer");
+    assert!(file(CUSTOM).unwrap().contains(&format!("\tinitrd\t/boot/initrd.img-{RELEASE} {guard}\n")));
+    let said: Vec<&str> = plan.remarks.iter().map(|remark| remark.code.as_str()).collect();
+    assert!(said.contains(&"caught-initramfs"), "{said:?}");
     assert_eq!(trial.fallback.absent, ["cgroup.memory=nokmem"]);
     let commit: Vec<&Act> =
         plan.steps.iter().filter(|step| step.stage == Stage::Commit).map(|step| &step.act).collect();
@@ -290,6 +309,19 @@ fn what_stands_in_custom_cfg_stays_there() {
     assert_eq!(before, Some(Digest::of(b"set color=1")));
 }
 
+fn move_to(release: &str) -> Remedy {
+    Remedy::InstalledKernel { release: release.to_owned() }
+}
+
+/// Changes the menu.
+fn edit(from: &'static str, to: &'static str) -> impl Fn(&mut Lab) {
+    move |lab: &mut Lab| {
+        let (_, text) = lab.files.configuration.as_mut().unwrap();
+        assert!(text.contains(from));
+        *text = text.replace(from, to);
+    }
+}
+
 fn check_refused(change: impl Fn(&mut Lab), remedy: Remedy, code: &str) {
     let mut lab = Lab::new();
     change(&mut lab);
@@ -309,14 +341,6 @@ fn check_refused(change: impl Fn(&mut Lab), remedy: Remedy, code: &str) {
 
 #[test]
 fn what_could_lose_the_node_is_refused_by_its_name() {
-    let move_to = |release: &str| Remedy::InstalledKernel { release: release.to_owned() };
-    let edit = |from: &'static str, to: &'static str| {
-        move |lab: &mut Lab| {
-            let (_, text) = lab.files.configuration.as_mut().unwrap();
-            assert!(text.contains(from));
-            *text = text.replace(from, to);
-        }
-    };
     check_refused(
         |lab| lab.files.block_on = Fact::known(on("btrfs", "/dev/vda1"), "/proc/mounts"),
         nokmem(),
@@ -369,6 +393,23 @@ fn what_could_lose_the_node_is_refused_by_its_name() {
 }
 
 #[test]
+fn what_runs_becomes_the_default_without_a_trial() {
+    let mut lab = Lab::new();
+    edit("set default=\"0\"", "set default=\"1>2\"")(&mut lab);
+    let plan = lab.plan(move_to(RELEASE));
+    assert_eq!((plan.refusals.as_slice(), check(&plan)), ([].as_slice(), Vec::new()));
+    assert_eq!(plan.trial, None);
+    let acts: Vec<&Act> = plan.steps.iter().map(|step| &step.act).collect();
+    let [Act::Environment { variables, .. }, Act::File { path, .. }, Act::Menu { boots, .. }] = acts[..]
+    else {
+        panic!("{acts:?}");
+    };
+    let saved = variables["saved_entry"].as_deref().unwrap();
+    assert!(saved.contains(RELEASE), "{saved}");
+    assert_eq!((path.as_str(), boots.release.as_str()), ("/etc/default/grub.d/zz-kernmend.cfg", RELEASE));
+}
+
+#[test]
 fn a_plan_that_was_tampered_with_is_caught() {
     let lab = Lab::new();
     let good = lab.plan(nokmem());
@@ -384,7 +425,11 @@ fn a_plan_that_was_tampered_with_is_caught() {
                 Act::File { path, .. }
                 | Act::Environment { block: path, .. }
                 | Act::Menu { menu: path, .. } => path,
-                Act::Prove { .. } => "prove",
+                Act::Prove { .. }
+                | Act::Keep { .. }
+                | Act::Try { .. }
+                | Act::Unit { .. }
+                | Act::Program { .. } => "",
             };
             step.stage == stage && target == path
         };
@@ -396,7 +441,7 @@ fn a_plan_that_was_tampered_with_is_caught() {
         variables.insert(name.to_owned(), Some(value.to_owned()));
     };
     let trial = |plan: &mut Plan, change: &dyn Fn(&mut Trial)| change(plan.trial.as_mut().unwrap());
-    let changes: [&dyn Fn(&mut Plan); 16] = [
+    let changes: [&dyn Fn(&mut Plan); 17] = [
         &|plan| set(plan, "kernmend_tries", "2"),
         &|plan| set(plan, "kernmend_good", "1>2"),
         &|plan| set(plan, "kernmend_good", ""),
@@ -418,6 +463,11 @@ fn a_plan_that_was_tampered_with_is_caught() {
         &|plan| plan.steps.retain(|step| step.stage != Stage::Arrive),
         &|plan| plan.steps.retain(|step| step.stage != Stage::Watch),
         &|plan| plan.steps.retain(|step| !matches!(step.act, Act::Prove { .. })),
+        &|plan| {
+            let is_guard =
+                |act: &Act| matches!(act, Act::File { path, .. } if path.contains("/kernmend-trial-"));
+            plan.steps.retain(|step| !is_guard(&step.act));
+        },
         &|plan| trial(plan, &|trial| trial.health.clear()),
         &|plan| trial(plan, &|trial| trial.dead_man = trial.health_deadline),
         &|plan| trial(plan, &|trial| trial.fallback.absent.clear()),
@@ -458,8 +508,9 @@ fn the_ways_out_of_the_leak_are_ranked_with_the_reasons_of_those_that_are_out() 
         machine_id: "m",
         is_installed: true,
         fell_back: &[],
+        site: &lab.site,
     };
-    let ways = choose::ways(&node, &lab.knowledge, Some("KM-0001"));
+    let ways = choose::ways(&node, &lab.knowledge, &Wish::default(), Some("KM-0001"));
     let said: Vec<(String, &str)> = ways
         .iter()
         .map(|way| {

@@ -10,7 +10,7 @@ use std::hint::black_box;
 ///
 /// Which builds hold which was measured on runc 1.0.0-rc2 to 1.5 and on kubelets 1.15 to 1.37, built with and without
 /// the tag, stripped, static and position independent, by Go 1.9 to 1.27. Function and file names stand in the table
-/// that Go's run time needs for its stack traces, so stripping doesn't remove them.
+/// that Go's run time needs for its stack traces, so stripping doesn't remove them. Those of features were measured on runc 1.0.0-rc6 to 1.5 of Go 1.26, and on Debian's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
@@ -33,6 +33,24 @@ pub enum Marker {
     LibcontainerFs,
     /// The path of the library that runc's cgroup code became with 1.3.
     CgroupLibrary,
+    /// The name of the source file with SELinux in it, of the library that libcontainer uses.
+    SelinuxSource,
+    /// The name of the one in its place without the tag `selinux`, which has a meaning up to 1.0.0-rc92.
+    SelinuxStub,
+    /// The name of a source file of that library that is linked where [`Marker::SelinuxStub`] is optimised away, and
+    /// that newer sources have beside [`Marker::SelinuxSource`].
+    LabelSource,
+    /// The name of the source file with AppArmor in it, up to 1.0.0-rc92.
+    ApparmorSource,
+    /// The name of that file since 1.0.0-rc93.
+    ApparmorLinuxSource,
+    /// The name of the one in its place without the tag `apparmor`, which has a meaning up to 1.0.0-rc92.
+    ApparmorStub,
+    /// The name of the source file with seccomp in it.
+    SeccompSource,
+    /// The error for a container with a filter in a build without the tag `seccomp`. The name of the stub's source file
+    /// isn't in all of these builds: its functions are so short that the compiler dissolves them.
+    SeccompStubText,
 }
 
 /// The transformation's key. None of the strings holds the byte, so no transformed string holds a zero.
@@ -58,10 +76,18 @@ const KMEM_SOURCE: [u8; 18] = veil(b"cgroups/fs/kmem.go");
 const KMEM_TCP_LIMIT: [u8; 30] = veil(b"memory.kmem.tcp.limit_in_bytes");
 const LIBCONTAINER_FS: [u8; 24] = veil(b"libcontainer/cgroups/fs/");
 const CGROUP_LIBRARY: [u8; 22] = veil(b"opencontainers/cgroups");
+const SELINUX_SOURCE: [u8; 27] = veil(b"go-selinux/selinux_linux.go");
+const SELINUX_STUB: [u8; 26] = veil(b"go-selinux/selinux_stub.go");
+const LABEL_SOURCE: [u8; 25] = veil(b"go-selinux/label/label.go");
+const APPARMOR_SOURCE: [u8; 33] = veil(b"libcontainer/apparmor/apparmor.go");
+const APPARMOR_LINUX_SOURCE: [u8; 39] = veil(b"libcontainer/apparmor/apparmor_linux.go");
+const APPARMOR_STUB: [u8; 42] = veil(b"libcontainer/apparmor/apparmor_disabled.go");
+const SECCOMP_SOURCE: [u8; 37] = veil(b"libcontainer/seccomp/seccomp_linux.go");
+const SECCOMP_STUB_TEXT: [u8; 50] = veil(b"seccomp: config provided but seccomp not supported");
 
 impl Marker {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 17] = [
         Self::JoinedText,
         Self::EnableFunction,
         Self::KmemLimit,
@@ -71,6 +97,14 @@ impl Marker {
         Self::KmemTcpLimit,
         Self::LibcontainerFs,
         Self::CgroupLibrary,
+        Self::SelinuxSource,
+        Self::SelinuxStub,
+        Self::LabelSource,
+        Self::ApparmorSource,
+        Self::ApparmorLinuxSource,
+        Self::ApparmorStub,
+        Self::SeccompSource,
+        Self::SeccompStubText,
     ];
 
     const fn veiled(self) -> &'static [u8] {
@@ -84,6 +118,14 @@ impl Marker {
             Self::KmemTcpLimit => &KMEM_TCP_LIMIT,
             Self::LibcontainerFs => &LIBCONTAINER_FS,
             Self::CgroupLibrary => &CGROUP_LIBRARY,
+            Self::SelinuxSource => &SELINUX_SOURCE,
+            Self::SelinuxStub => &SELINUX_STUB,
+            Self::LabelSource => &LABEL_SOURCE,
+            Self::ApparmorSource => &APPARMOR_SOURCE,
+            Self::ApparmorLinuxSource => &APPARMOR_LINUX_SOURCE,
+            Self::ApparmorStub => &APPARMOR_STUB,
+            Self::SeccompSource => &SECCOMP_SOURCE,
+            Self::SeccompStubText => &SECCOMP_STUB_TEXT,
         }
     }
 
@@ -95,7 +137,7 @@ impl Marker {
         self.veiled().iter().map(|byte| byte ^ key).collect()
     }
 
-    const fn bit(self) -> u16 {
+    const fn bit(self) -> u32 {
         1 << self as u8
     }
 }
@@ -103,7 +145,7 @@ impl Marker {
 /// The markers that occur in a file.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Marker>", into = "Vec<Marker>")]
-pub struct Markers(u16);
+pub struct Markers(u32);
 
 impl From<Vec<Marker>> for Markers {
     fn from(markers: Vec<Marker>) -> Self {
@@ -163,8 +205,16 @@ mod tests {
             "kmem_",
             "cgroups/fs/",
             "memory.kmem.t",
-            "libc",
+            "libcontainer/c",
             "open",
+            "go-selinux/selinux_l",
+            "go-selinux/selinux_s",
+            "go-selinux/label",
+            "libcontainer/apparmor/apparmor.",
+            "libcontainer/apparmor/apparmor_l",
+            "libcontainer/apparmor/apparmor_d",
+            "libcontainer/seccomp/seccomp_l",
+            "seccomp:",
         ];
         for (marker, start) in Marker::ALL.into_iter().zip(starts) {
             let needle = marker.needle();

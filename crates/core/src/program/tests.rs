@@ -26,6 +26,7 @@ fn content(letters: &str) -> Content {
         form: Form::Program,
         go: GoSigns { build_id: true, function_table: true, build_info: false },
         build_info: None,
+        demands: None,
     }
 }
 

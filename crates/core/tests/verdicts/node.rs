@@ -181,6 +181,8 @@ impl Node {
             digest: not_known(path),
             classification: Fact::known(Classification { class, knows_tag: None, why: Vec::new() }, path),
             tags: Vec::new(),
+            demands: not_known(path),
+            features: not_known(path),
             processes: Vec::new(),
             replaced: false,
         });

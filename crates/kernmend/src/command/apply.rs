@@ -119,6 +119,15 @@ pub(crate) fn status(follow: bool, json: bool, messages: Messages) -> Result<Exi
         } else {
             print(&render::status(&journal, messages), messages)?;
         }
+        if let Some(outcome) = outcome
+            && (json || follow)
+            && let Some(Entry { at, event }) = journal.entries.last()
+            && !matches!(event, Event::Ended { .. })
+        {
+            // The power went just before it was written down.
+            let end = Entry { at: *at, event: Event::Ended { outcome } };
+            print(&line(&journal, &end, json, messages), messages)?;
+        }
         if !follow || outcome.is_some() {
             return Ok(code_of(outcome));
         }
@@ -128,11 +137,14 @@ pub(crate) fn status(follow: bool, json: bool, messages: Messages) -> Result<Exi
 
 /// Shows what of a journal wasn't shown yet, for a program or for people, and gives how much that is in all.
 fn show(journal: &Journal, shown: usize, json: bool, messages: Messages) -> Result<usize, Failure> {
-    let line = |entry: &Entry| {
-        if json { entry.line() } else { render::event(&journal.plan.body, entry.at, &entry.event, messages) }
-    };
-    print(&journal.entries.iter().skip(shown).map(line).collect::<String>(), messages)?;
+    let lines = journal.entries.iter().skip(shown).map(|entry| line(journal, entry, json, messages));
+    print(&lines.collect::<String>(), messages)?;
     Ok(journal.entries.len())
+}
+
+/// What an entry says, to a program or to people.
+fn line(journal: &Journal, entry: &Entry, json: bool, messages: Messages) -> String {
+    if json { entry.line() } else { render::event(&journal.plan.body, entry.at, &entry.event, messages) }
 }
 
 /// `install`.

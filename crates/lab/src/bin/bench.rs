@@ -15,6 +15,7 @@ use flate2::write::GzEncoder;
 use kernmend_core::document::Document;
 use kernmend_core::document::snapshot::Snapshot;
 use lab::cgroup_farm::CgroupFarm;
+use lab::debian::runtimes::{self, CONTAINERD, CRUN, DOCKER, RUNC_12};
 use lab::debian::{self, Package, Packages};
 use lab::downtime::{self, Away};
 use lab::enterprise;
@@ -36,10 +37,6 @@ const BENCHES: [(&str, Bench); 7] = [
     ("bundle", bundle),
 ];
 
-const DOCKER: Package = Package { suite: "bookworm", name: "docker.io" };
-const CONTAINERD: Package = Package { suite: "bookworm", name: "containerd" };
-const RUNC: Package = Package { suite: "bookworm", name: "runc" };
-const CRUN: Package = Package { suite: "bookworm", name: "crun" };
 const RIPGREP: Package = Package { suite: "bookworm", name: "ripgrep" };
 
 /// Turns of each side.
@@ -104,7 +101,7 @@ fn cgroup_walk() -> Result<Vec<Row>, Box<dyn Error>> {
 /// configuration, and its own peak beside what we allow ourselves.
 fn state() -> Result<Vec<Row>, Box<dyn Error>> {
     const ALLOWED_PEAK: f64 = 12.0;
-    let packages = Packages::get(&[DOCKER])?;
+    let packages = runtimes::get()?;
     let script = packages.path(DOCKER, "usr/share/docker.io/contrib/check-config.sh");
     let check = kernmend::command(["check", "--quick"]);
     let mut peer = Command::new("bash");
@@ -135,12 +132,12 @@ fn state() -> Result<Vec<Row>, Box<dyn Error>> {
 /// What it costs to judge the content of programs, beside `sha256sum` of the same files: the difference between a look
 /// with them and one without.
 fn programs() -> Result<Vec<Row>, Box<dyn Error>> {
-    let packages = Packages::get(&[DOCKER, CONTAINERD, RUNC, CRUN])?;
+    let packages = runtimes::get()?;
     let files = [
         (DOCKER, "usr/sbin/dockerd"),
         (CONTAINERD, "usr/bin/containerd"),
         (CONTAINERD, "usr/bin/containerd-shim-runc-v2"),
-        (RUNC, "usr/sbin/runc"),
+        (RUNC_12, "usr/sbin/runc"),
         (CRUN, "usr/bin/crun"),
     ];
     let root = tempfile::tempdir()?;

@@ -1,9 +1,10 @@
 //! Kernels that don't come up, each put in the place of one that is installed in a guest: the files keep their names, so
 //! that boot loader, packages and the program under test see an installed kernel like any other.
 
-mod initramfs;
 mod module;
 mod stub;
+
+use kernmend_core::boot::cpio::{Entry, archive};
 
 use super::{Vm, VmError};
 
@@ -14,7 +15,8 @@ pub enum Fault {
     Hang,
     /// The image makes the processor reset the machine at once.
     Reset,
-    /// A real kernel with an empty initramfs: it finds no root file system and panics. Without `panic=` that's a hang.
+    /// A real kernel with an empty initramfs: it finds no root file system, or nothing to run, and panics. Without `panic=`
+    /// that is a hang.
     NoRoot,
     /// A real kernel whose initramfs has no driver for the disk: it waits for the root file system, then gives up.
     NoDisk,
@@ -36,7 +38,7 @@ impl Fault {
         match self {
             Self::Hang => "lab: the processor stops",
             Self::Reset => "lab: the machine resets",
-            Self::NoRoot => "VFS: Unable to mount root fs",
+            Self::NoRoot => "Kernel panic - not syncing",
             Self::NoDisk => "Gave up waiting for root file system device",
             Self::InitDies => "Attempted to kill init!",
             Self::InitHangs => "lab: init hangs",
@@ -51,7 +53,7 @@ impl Fault {
         match self {
             Self::Hang => vm.push(&stub::hang(release, self.last_words()), &image, "644")?,
             Self::Reset => vm.push(&stub::reset(release, self.last_words()), &image, "644")?,
-            Self::NoRoot => vm.push(&initramfs::archive(&[]), &initrd, "644")?,
+            Self::NoRoot => vm.push(archive(&[]).as_bytes(), &initrd, "644")?,
             Self::NoDisk => {
                 let modules = format!("/lib/modules/{release}/kernel/drivers");
                 let found =
@@ -96,6 +98,43 @@ fn add(vm: &mut Vm, initrd: &str, files: &[(String, &str)]) -> Result<(), VmErro
     let mut content = vm.pull(initrd)?;
     // The kernel passes over zeros between archives, and wants an archive that isn't compressed at a multiple of four.
     content.resize(content.len().next_multiple_of(4), 0);
-    content.extend(initramfs::archive(files));
+    let entries: Vec<Entry<'_>> = files.iter().map(|(path, content)| Entry::program(path, content)).collect();
+    content.extend(archive(&entries).bytes());
     vm.push(&content, initrd, "644")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn cpio_reads_what_is_written() {
+        let files =
+            [Entry::directory("usr"), Entry::program("usr/x", "#!/bin/sh\n"), Entry::program("y", "")];
+        let device = Entry { path: "null", mode: 0o020_666, content: "", device: (1, 3) };
+        let listed = "drwxr-xr-x usr\n-rwxr-xr-x usr/x\n-rwxr-xr-x y\ncrw-rw-rw- null 1, 3\n";
+        for (entries, expected) in [([&files[..], &[device]].concat(), listed), (Vec::new(), "")] {
+            let mut cpio = Command::new("cpio")
+                .args(["--list", "--verbose", "--numeric-uid-gid", "--quiet"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            cpio.stdin.take().unwrap().write_all(archive(&entries).as_bytes()).unwrap();
+            let output = cpio.wait_with_output().unwrap();
+            assert!(output.status.success());
+            let said = String::from_utf8(output.stdout).unwrap();
+            // Mode, links, owner, group, size or device, time, name.
+            let lines = said.lines().map(|line| {
+                let words: Vec<&str> = line.split_ascii_whitespace().collect();
+                let device =
+                    if line.starts_with('c') { format!(" {} {}", words[4], words[5]) } else { String::new() };
+                format!("{} {}{device}\n", words[0], words.last().unwrap())
+            });
+            assert_eq!(lines.collect::<String>(), expected, "{said}");
+        }
+    }
 }

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kernmend_core::document::snapshot::{Origin, Program, Programs};
+use kernmend_core::document::snapshot::{Class, Origin, Program, Programs};
 use kernmend_core::document::{Digest, Fact, Reason, Why};
-use kernmend_core::program::{Component, classify, parse_version_output, version_of};
+use kernmend_core::program::{Component, Demands, Features, classify, parse_version_output, version_of};
 
 use super::SMALL;
 use super::process::Processes;
-use crate::host::markers::MarkerScan;
+use crate::host::markers::{MOST_BYTES, MarkerScan};
 use crate::host::{Answer, Host, Kind, Known, Listing, Want};
 
 /// Folders that hold programs, of distributions and of those who install beside them. A file that is found in several is
@@ -46,9 +46,6 @@ pub(crate) const CONFIGURATIONS: &[&str] =
 
 /// Entries of one folder of programs.
 const MAX_ENTRIES: usize = 20_000;
-
-/// Longer than any program of this kind; a kubelet has 150 MB.
-const MAX_PROGRAM: u64 = 1 << 30;
 
 /// Bytes that are read of all programs together; a node with several versions of all of them has 1 GiB.
 const MAX_PROGRAMS: u64 = 2 << 30;
@@ -168,22 +165,24 @@ fn program(host: &Host<'_>, path: String, processes: Vec<u32>, replaced: bool, l
     let scan = if *left == 0 {
         Fact::unknown(Reason::Cut, &path, format!("programs have more than {MAX_PROGRAMS} bytes"))
     } else {
-        host.markers(&readable, MAX_PROGRAM.min(*left)).fact(&path)
+        host.markers(&readable, MOST_BYTES.min(*left)).fact(&path)
     };
     *left = left.saturating_sub(scan.value().map_or(0, |scan| scan.bytes));
-    let version = match &scan {
-        Fact::Known { value, .. } => version(host, &path, value, replaced),
-        _ => scan.clone().map(|_| String::new()),
-    };
-    let classify = |scan: MarkerScan| classify(&scan.content, &path, version.value().map(String::as_str));
+    let version = scan.and_then(|scan, _| version(host, &path, scan, replaced));
+    let classification = scan.and_then(|scan, from| {
+        Fact::known(classify(&scan.content, &path, version.value().map(String::as_str)), from)
+    });
+    let class = classification.value().map(|found| found.class);
     Program {
         name: name_of(&path).unwrap_or_default().to_owned(),
-        digest: digest(&scan),
+        digest: scan.and_then(digest),
         tags: scan
             .value()
             .and_then(|scan| scan.content.build_info.as_ref())
             .map_or_else(Vec::new, |info| info.tags().map(str::to_owned).collect()),
-        classification: scan.map(classify),
+        demands: scan.and_then(demands),
+        features: scan.and_then(|scan, from| features(scan, from, class)),
+        classification,
         version,
         path,
         processes,
@@ -191,16 +190,25 @@ fn program(host: &Host<'_>, path: String, processes: Vec<u32>, replaced: bool, l
     }
 }
 
-fn digest(scan: &Fact<MarkerScan>) -> Fact<Digest> {
-    match scan {
-        Fact::Known { value: MarkerScan { digest: None, bytes, .. }, from } => {
-            Fact::unknown(Reason::Cut, from, format!("longer than {bytes} bytes"))
-        }
-        Fact::Known { value: MarkerScan { digest: Some(digest), .. }, from } => {
-            Fact::known(digest.clone(), from)
-        }
-        Fact::Absent { from } => Fact::Absent { from: from.clone() },
-        Fact::Unknown { why } => Fact::Unknown { why: why.clone() },
+fn digest(scan: &MarkerScan, from: &str) -> Fact<Digest> {
+    match &scan.digest {
+        Some(digest) => Fact::known(digest.clone(), from),
+        None => Fact::unknown(Reason::Cut, from, format!("longer than {} bytes", scan.bytes)),
+    }
+}
+
+fn demands(scan: &MarkerScan, from: &str) -> Fact<Demands> {
+    match &scan.content.demands {
+        Some(demands) => Fact::known(demands.clone(), from),
+        None => Fact::unknown(Reason::NotTold, from, ""),
+    }
+}
+
+fn features(scan: &MarkerScan, from: &str, class: Option<Class>) -> Fact<Features> {
+    match (Features::of(&scan.content), class) {
+        (Some(features), _) => Fact::known(features, from),
+        (None, Some(Class::NotLibcontainer)) => Fact::Absent { from: from.to_owned() },
+        (None, _) => Fact::unknown(Reason::NotTold, from, ""),
     }
 }
 

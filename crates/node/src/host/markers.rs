@@ -2,6 +2,7 @@
 //! say. It judges nothing (`kernmend_core::program` does), opens nothing, and keeps no more of a file than a chunk: a
 //! kubelet has 150 MB. A hostile file makes it say less, never fail, and never allocate by the file's own word.
 
+mod demands;
 mod elf;
 mod go;
 
@@ -39,6 +40,9 @@ pub struct ScanError {
     pub source: io::Error,
 }
 
+/// Longer than any program of this kind; a kubelet has 150 MB.
+pub const MOST_BYTES: u64 = 1 << 30;
+
 /// Scans a file, at most `limit_bytes` of it, from its beginning wherever it stands.
 ///
 /// Memory is bounded by a chunk of 256 KiB, the ELF tables (at most 1 MiB) and the Go build information (at most
@@ -57,14 +61,15 @@ pub fn scan(file: &mut (impl Read + Seek), limit_bytes: u64) -> Result<MarkerSca
     let mut bounded = Bounded { file, length, limit: limit_bytes };
     let outline = elf::outline(&mut bounded)?;
     let mut signs = GoSigns { function_table: pass.function_table, ..GoSigns::default() };
-    let (form, build_info) = match outline {
-        elf::Outcome::Other => (Form::Other, None),
-        elf::Outcome::Damaged => (Form::Damaged, None),
+    let (form, build_info, demands) = match outline {
+        elf::Outcome::Other => (Form::Other, None, None),
+        elf::Outcome::Damaged => (Form::Damaged, None, None),
         elf::Outcome::Program(program) => {
             signs.build_id = go::has_build_id(&mut bounded, &program)?;
             let found = go::build_info(&mut bounded, &program)?;
             signs.build_info = found.header;
-            (if program.sections.is_empty() { Form::Bare } else { Form::Program }, found.info)
+            let form = if program.sections.is_empty() { Form::Bare } else { Form::Program };
+            (form, found.info, demands::read(&mut bounded, &program)?)
         }
     };
     Ok(MarkerScan {
@@ -76,6 +81,7 @@ pub fn scan(file: &mut (impl Read + Seek), limit_bytes: u64) -> Result<MarkerSca
             form,
             go: signs,
             build_info,
+            demands,
         },
     })
 }
@@ -143,7 +149,7 @@ static AUTOMATON: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
         .build(Marker::ALL.map(Marker::needle))
-        .expect("nine short patterns are far below the automaton's limits")
+        .expect("seventeen short patterns are far below the automaton's limits")
 });
 
 /// Looks for all markers at once. The next search begins one byte after a match's first, since markers overlap: the

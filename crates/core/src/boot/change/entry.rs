@@ -5,7 +5,7 @@ use super::{arguments_changed, without_word};
 use crate::boot::MenuEntry;
 
 /// Commands that load a kernel of Linux.
-const LINUX: [&str; 4] = ["linux", "linux16", "linuxefi", "linux32"];
+pub(crate) const LINUX: [&str; 4] = ["linux", "linux16", "linuxefi", "linux32"];
 
 /// A command that would save the trial as the default.
 const SAVES: &str = "savedefault";

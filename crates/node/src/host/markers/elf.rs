@@ -3,6 +3,7 @@
 
 use std::io::{Read, Seek};
 
+use kernmend_core::program::Machine;
 use object::Endianness;
 use object::elf;
 use object::pod::{self, Pod};
@@ -32,6 +33,8 @@ pub(super) enum Outcome {
 
 /// The tables of a program.
 pub(super) struct Program {
+    /// What it runs on.
+    pub(super) machine: Machine,
     /// Whether addresses have 64 bits.
     pub(super) wide: bool,
     /// The byte order.
@@ -122,7 +125,9 @@ fn tables<Elf: FileHeader<Endian = Endianness>>(
         return Ok(None);
     }
     let Some(sections) = sections(file, &header, endian)? else { return Ok(None) };
-    Ok(Some(Outcome::Program(Program { wide: header.is_type_64(), endian, segments, sections })))
+    let wide = header.is_type_64();
+    let machine = Machine::of_elf(header.e_machine(endian).0, wide, endian == Endianness::Big);
+    Ok(Some(Outcome::Program(Program { machine, wide, endian, segments, sections })))
 }
 
 /// The sections; nothing where their table is not as it must be.
@@ -181,6 +186,37 @@ fn table<T: Pod>(
     Ok(pod::slice_from_bytes::<T>(&bytes, count).ok().map(|(records, _)| records.to_vec()))
 }
 
+/// The entries of the dynamic table, each a tag and its value; none where there is no such table.
+pub(super) fn dynamic(
+    file: &mut Bounded<'_, impl Read + Seek>,
+    program: &Program,
+) -> Result<Vec<(elf::DynamicTag, u64)>, ScanError> {
+    if program.wide {
+        entries::<elf::FileHeader64<Endianness>>(file, program)
+    } else {
+        entries::<elf::FileHeader32<Endianness>>(file, program)
+    }
+}
+
+fn entries<Elf: FileHeader<Endian = Endianness>>(
+    file: &mut Bounded<'_, impl Read + Seek>,
+    program: &Program,
+) -> Result<Vec<(elf::DynamicTag, u64)>, ScanError> {
+    let Some(segment) = program.segments.iter().find(|segment| segment.kind == elf::PT_DYNAMIC) else {
+        return Ok(Vec::new());
+    };
+    let count = (segment.size / size_of::<Elf::Dyn>() as u64).min(MOST_DYNAMIC);
+    let entries = table::<Elf::Dyn>(file, segment.offset, count as u16)?.unwrap_or_default();
+    let endian = program.endian;
+    let entries = entries.iter().map(|entry| (entry.d_tag(endian), entry.d_val(endian).into()));
+    Ok(entries.take_while(|(tag, _)| *tag != elf::DT_NULL).collect())
+}
+
+/// The value of the first entry with this tag.
+pub(super) fn value(entries: &[(elf::DynamicTag, u64)], tag: elf::DynamicTag) -> Option<u64> {
+    entries.iter().find(|(found, _)| *found == tag).map(|(_, value)| *value)
+}
+
 /// The address that the loader will write at `address` in a position independent program, by its relative relocations.
 pub(super) fn relocated(
     file: &mut Bounded<'_, impl Read + Seek>,
@@ -191,18 +227,11 @@ pub(super) fn relocated(
     if !program.wide {
         return Ok(None);
     }
-    type Header = elf::FileHeader64<Endianness>;
     let endian = program.endian;
-    let Some(dynamic) = program.segments.iter().find(|segment| segment.kind == elf::PT_DYNAMIC) else {
+    let entries = dynamic(file, program)?;
+    let (Some(start), Some(size)) = (value(&entries, elf::DT_RELA), value(&entries, elf::DT_RELASZ)) else {
         return Ok(None);
     };
-    let count = (dynamic.size / size_of::<<Header as FileHeader>::Dyn>() as u64).min(MOST_DYNAMIC);
-    let Some(entries) = table::<<Header as FileHeader>::Dyn>(file, dynamic.offset, count as u16)? else {
-        return Ok(None);
-    };
-    let value =
-        |tag| entries.iter().find(|entry| entry.d_tag(endian) == tag).map(|entry| entry.d_val(endian));
-    let (Some(start), Some(size)) = (value(elf::DT_RELA), value(elf::DT_RELASZ)) else { return Ok(None) };
     let Some((mut offset, available)) = program.locate(start) else { return Ok(None) };
     let record = size_of::<elf::Rela64<Endianness>>() as u64;
     let mut left = size.min(available).min(MOST_RELOCATIONS) / record;

@@ -37,6 +37,7 @@ impl Kind {
 
 pub(super) const LOAD: u64 = 1;
 pub(super) const DYNAMIC: u64 = 2;
+pub(super) const INTERPRETER: u64 = 3;
 pub(super) const NOTE: u64 = 4;
 pub(super) const WRITABLE: u64 = 6;
 pub(super) const READABLE: u64 = 4;
