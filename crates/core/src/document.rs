@@ -3,6 +3,8 @@
 //! A document is data: nothing here decides anything. Documents hold no floating point number and no unordered map,
 //! so that equal documents have equal bytes.
 
+pub mod build;
+pub mod bundle;
 pub mod journal;
 pub mod kernels;
 pub mod news;

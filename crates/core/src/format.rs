@@ -2,9 +2,12 @@
 //! understands and passes over the rest; it opens nothing and concludes nothing.
 
 pub mod cgroup;
+pub mod deb;
 pub mod distribution;
+pub mod image;
 pub mod kernel;
 pub mod machine;
 pub mod mounts;
 pub mod nodes;
+pub mod packages;
 pub mod pods;

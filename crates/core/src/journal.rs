@@ -13,7 +13,7 @@ pub enum Next {
     Undo(usize),
     /// Reboot.
     Reboot(Destination),
-    /// Hold the trial boot against the plan's checks.
+    /// Hold the node against the plan's checks.
     Judge,
     /// Say that it is over.
     End(Outcome),
@@ -43,8 +43,9 @@ pub enum Stuck {
 /// What comes next.
 ///
 /// The order is: what prepares, the watch and the scaffold; the trial boot, what is done on arrival, the judgement; what
-/// commits, the scaffold and the watch down. From any failure on it is the way back: what commits is taken back, the old
-/// kernel is booted, the scaffold comes down, what prepares is taken back, the watch comes down.
+/// commits, the scaffold and the watch down. Without a trial, but on probation, it is: what prepares and the watch, a reboot
+/// where the plan has one, the judgement, and on as before. From any failure on it is the way back: what commits is taken
+/// back, the old kernel is booted, the scaffold comes down, what prepares is taken back, the watch comes down.
 #[must_use]
 pub fn next(plan: &Plan, events: &[Event]) -> Next {
     SoFar::of(plan, events).next()
@@ -98,6 +99,9 @@ enum Standing {
     Back,
 }
 
+/// What stands before a trial, a reboot or a judgement.
+const AHEAD: [Stage; 3] = [Stage::Prepare, Stage::Watch, Stage::Scaffold];
+
 struct SoFar<'a> {
     plan: &'a Plan,
     steps: Vec<Standing>,
@@ -108,6 +112,8 @@ struct SoFar<'a> {
     arrived: bool,
     /// Whether something else came up when it should have.
     missed: bool,
+    /// Whether there was a boot since all stood that stands before one, whoever asked for it.
+    is_anew: bool,
     judged: Option<bool>,
     act_failed: bool,
     undo_failed: Option<(usize, String)>,
@@ -125,6 +131,7 @@ impl<'a> SoFar<'a> {
             reboot: None,
             arrived: false,
             missed: false,
+            is_anew: false,
             judged: None,
             act_failed: false,
             undo_failed: None,
@@ -180,6 +187,7 @@ impl<'a> SoFar<'a> {
         if let Some((_, seen)) = &mut self.reboot {
             *seen |= is_another;
         }
+        self.is_anew |= is_another && self.done(&AHEAD).is_none();
         if self.judged.is_some() {
             return;
         }
@@ -231,7 +239,7 @@ impl<'a> SoFar<'a> {
     fn is_running(&self, into: Destination) -> bool {
         let (Some(trial), Some(running)) = (&self.plan.trial, self.running) else { return true };
         match into {
-            Destination::Trial | Destination::New => trial.expected.is(running),
+            Destination::Trial | Destination::New | Destination::Anew => trial.expected.is(running),
             Destination::Old => trial.fallback.is(running) && !self.is_marked(),
         }
     }
@@ -245,18 +253,22 @@ impl<'a> SoFar<'a> {
     }
 
     fn forward(&self) -> Next {
-        const AHEAD: [Stage; 3] = [Stage::Prepare, Stage::Watch, Stage::Scaffold];
-        match (&self.plan.trial, self.judged) {
-            (Some(_), None) if self.arrived => {
+        match (&self.plan.trial, &self.plan.probation, self.judged) {
+            (Some(_), _, None) if self.arrived => {
                 return self.done(&[Stage::Arrive]).unwrap_or(Next::Judge);
             }
-            (Some(_), None) => return self.done(&AHEAD).unwrap_or(Next::Reboot(Destination::Trial)),
-            (None, _) => {
+            (Some(_), _, None) => return self.done(&AHEAD).unwrap_or(Next::Reboot(Destination::Trial)),
+            (None, Some(probation), None) => {
+                let is_due = probation.reboots && !self.is_anew;
+                let proof = || if is_due { self.reboot(Destination::Anew) } else { Next::Judge };
+                return self.done(&AHEAD).unwrap_or_else(proof);
+            }
+            (None, None, _) => {
                 if let Some(next) = self.done(&[Stage::Prepare]) {
                     return next;
                 }
             }
-            (Some(_), Some(_)) => {}
+            (Some(_), _, Some(_)) | (None, Some(_), Some(_)) => {}
         }
         if let Some(next) = self.done(&[Stage::Commit]).or_else(|| self.undone(&[Stage::Scaffold])) {
             return next;
@@ -278,7 +290,7 @@ impl<'a> SoFar<'a> {
         let down = self.undone(&[Stage::Scaffold]).or_else(|| self.undone(&[Stage::Prepare]));
         down.or_else(|| self.undone(&[Stage::Watch])).unwrap_or(Next::End(match self.asked {
             Some(true) => Outcome::RolledBack,
-            _ if self.arrived || self.missed => Outcome::FellBack,
+            _ if self.arrived || self.missed || self.judged == Some(false) => Outcome::FellBack,
             Some(false) | None => Outcome::Undone,
         }))
     }

@@ -1,7 +1,9 @@
-//! What kernmend knows, as data: advisories, the signals of logs, the streams of kernels and what they can do. It is
+//! What kernmend knows, as data: advisories, the signals of logs, the streams of kernels and what they can do, how runtimes
+//! are built. It is
 //! read from texts that the caller hands over, raw to checked; it decides nothing about a machine.
 
 pub mod advisory;
+pub mod build;
 pub mod expression;
 pub mod feature;
 pub mod problem;
@@ -14,6 +16,7 @@ pub mod template;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::advisory::Advisory;
+use self::build::Builds;
 use self::feature::Features;
 use self::problem::Problem;
 use self::signal::SignalSet;
@@ -32,6 +35,8 @@ pub struct KnowledgeBase {
     pub streams: Streams,
     /// What kernels can do.
     pub features: Features,
+    /// What it takes to build runtimes.
+    pub builds: Builds,
 }
 
 impl KnowledgeBase {
@@ -74,7 +79,7 @@ impl KnowledgeBase {
         };
         let mut signal_files = Vec::new();
         let mut advisory_files = Vec::new();
-        let (mut streams_file, mut features_file) = ("", "");
+        let (mut streams_file, mut features_file, mut builds_file) = ("", "", "");
         for (path, text) in files {
             if path.starts_with("signals/") && path.ends_with(".toml") {
                 signal_files.push((*path, *text));
@@ -93,6 +98,8 @@ impl KnowledgeBase {
                 streams_file = text;
             } else if *path == "features.toml" {
                 features_file = text;
+            } else if *path == "builds.toml" {
+                builds_file = text;
             } else {
                 file_problem(path, "this is not the place of a knowledge file".to_owned());
             }
@@ -101,6 +108,7 @@ impl KnowledgeBase {
         let signals = SignalSet::read(&signal_files, linted).map_err(&mut note).ok();
         let streams = Streams::from_toml(streams_file).map_err(&mut note).ok();
         let features = Features::read("features.toml", features_file).map_err(&mut note).ok();
+        let builds = Builds::read("builds.toml", builds_file).map_err(&mut note).ok();
         let names: BTreeSet<&str> = match &signals {
             Some(signals) => signals.signals().iter().map(|signal| signal.name.as_str()).collect(),
             None => BTreeSet::new(),
@@ -126,9 +134,9 @@ impl KnowledgeBase {
                 }]);
             }
         }
-        match (signals, streams, features) {
-            (Some(signals), Some(streams), Some(features)) if problems.is_empty() => {
-                Ok(Self { advisories, signals, streams, features })
+        match (signals, streams, features, builds) {
+            (Some(signals), Some(streams), Some(features), Some(builds)) if problems.is_empty() => {
+                Ok(Self { advisories, signals, streams, features, builds })
             }
             _ => {
                 problems.sort();

@@ -5,6 +5,8 @@
 //! holds it.
 
 pub mod boot;
+pub mod build;
+pub mod bundle;
 pub mod condition;
 pub mod diagnose;
 pub mod document;

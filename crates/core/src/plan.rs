@@ -6,8 +6,10 @@ mod choose;
 mod order;
 mod preflight;
 pub mod remark;
+pub mod swap;
 mod units;
 
+use self::swap::{Replacement, Site};
 use crate::boot::reading::{Boot, BootFiles};
 use crate::document::plan::{Expected, Plan, PlannedNode, Remedy, Running, Standing, Trial, Way};
 use crate::document::report::{Report, Verdict};
@@ -38,6 +40,8 @@ pub struct Node<'a> {
     pub is_installed: bool,
     /// What fell back here before.
     pub fell_back: &'a [Expected],
+    /// What a swap of runtimes rests on besides.
+    pub site: &'a Site,
 }
 
 /// What a person wants.
@@ -45,8 +49,10 @@ pub struct Node<'a> {
 pub struct Wish {
     /// The fault to be mended; without one, the worst that the report has.
     pub advisory: Option<String>,
-    /// The way; without one, the best that is open.
+    /// The way; without one, that of the replacements, or else the best that is open.
     pub remedy: Option<Remedy>,
+    /// Files that take the place of programs: they are for a swap of runtimes alone.
+    pub with: Vec<Replacement>,
     /// Goes on though pods are here that have to move.
     pub with_pods: bool,
     /// Goes on though etcd or an API server is here.
@@ -83,8 +89,9 @@ impl Default for Patience {
 #[must_use]
 pub fn plan(node: &Node<'_>, knowledge: &KnowledgeBase, wish: &Wish) -> Document<Plan> {
     let advisory = wish.advisory.clone().or_else(|| worst(&node.report.body));
-    let mut ways = choose::ways(node, knowledge, advisory.as_deref());
-    let remedy = wish.remedy.clone().or_else(|| {
+    let asked = wish.remedy.clone().or_else(|| swap::remedy(&wish.with));
+    let mut ways = choose::ways(node, knowledge, wish, advisory.as_deref());
+    let remedy = asked.or_else(|| {
         let is_open = |way: &&Way| way.standing == Standing::Open;
         ways.iter().find(is_open).map(|way| way.remedy.clone())
     });
@@ -105,18 +112,26 @@ pub fn plan(node: &Node<'_>, knowledge: &KnowledgeBase, wish: &Wish) -> Document
         refusals: Vec::new(),
         steps: Vec::new(),
         trial: None,
+        probation: None,
         remarks: Vec::new(),
         report: Some(node.report.clone()),
     };
     if let Some(remedy) = plan.remedy.clone() {
-        plan.refusals = preflight::refusals(node, wish);
-        match order::steps(node, wish, &remedy, &plan) {
+        let ordered = match remedy {
+            Remedy::NewerRuntime | Remedy::RebuiltRuntime => swap::steps(node, knowledge, wish, &plan),
+            _ => {
+                plan.refusals = preflight::refusals(node, wish);
+                order::steps(node, wish, &remedy, &plan)
+            }
+        };
+        match ordered {
             Ok(ordered) => {
                 if let Some(Trial { expected, fallback, .. }) = &ordered.trial {
                     plan.refusals.extend(preflight::kernels(node, [&expected.release, &fallback.release]));
                 }
                 plan.steps = ordered.steps;
                 plan.trial = ordered.trial;
+                plan.probation = ordered.probation;
                 plan.remarks = ordered.remarks;
             }
             Err(refusals) => plan.refusals.extend(refusals),
@@ -129,7 +144,7 @@ pub fn plan(node: &Node<'_>, knowledge: &KnowledgeBase, wish: &Wish) -> Document
         plan.refusals.dedup();
         if !plan.refusals.is_empty() {
             // What may not start has no steps: some of them could not be made safe, which is why it may not.
-            (plan.steps, plan.trial) = (Vec::new(), None);
+            (plan.steps, plan.trial, plan.probation) = (Vec::new(), None, None);
         }
     }
     Document::new(plan, Some(node.report.digest()))

@@ -5,6 +5,7 @@
 //! nothing here fails or panics on a strange one.
 
 pub mod deb;
+pub mod release;
 pub mod rpm;
 pub mod upstream;
 

@@ -1,5 +1,7 @@
 //! The arguments: what there is, and what was given. clap parses them; the texts are the catalogue's.
 
+mod build;
+mod bundle;
 mod wish;
 
 use std::ffi::OsString;
@@ -10,7 +12,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use kernmend_core::document::report::Verdict;
 use kernmend_core::plan::{Patience, Wish};
 
-use self::wish::{remedy, wish};
+pub(crate) use self::build::{Build, BuildSite, Enter};
+pub(crate) use self::bundle::Bundle;
+use self::wish::{remedy, replacement, wish};
 use crate::message::{Language, Messages, language_of_environment};
 
 /// What was asked for.
@@ -52,8 +56,17 @@ pub(crate) enum Asked {
     BootCheck {
         fall_back: bool,
     },
+    /// What runs in the container by which a runtime is tried.
+    Contained {
+        /// Whether it must be without kernel memory accounting.
+        unaccounted: bool,
+    },
     Verify(Verify),
     Report(Report),
+    Build(Build),
+    /// What a build in a root file system starts there.
+    Enter(Enter),
+    Bundle(Bundle),
     Schema(String),
 }
 
@@ -120,6 +133,8 @@ pub(crate) struct Plan {
     /// The directory that is read; the machine, where there is none.
     pub(crate) root: Option<PathBuf>,
     pub(crate) wish: Wish,
+    /// Programs, and the files that take their places.
+    pub(crate) with: Vec<(String, PathBuf)>,
     pub(crate) json: bool,
     pub(crate) write: Option<PathBuf>,
 }
@@ -318,32 +333,37 @@ pub(crate) fn command(messages: Messages) -> Command {
             .default_value(default.to_string())
     };
     let patience = Patience::default();
-    let plan =
-        Command::new("plan")
-            .about(messages.about_plan())
-            .after_help(messages.exit_codes_plan())
-            .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_plan_fault()))
-            .arg(text("remedy", messages.option_remedy()).value_name("WAY").value_parser(|word: &str| {
-                remedy(word).ok_or("nokmem, cgroup-v1, cgroup-v2, kernel=RELEASE")
-            }))
-            .arg(root())
-            .arg(file("write", messages.option_write_plan()))
-            .arg(
-                text("output", messages.option_output_boot())
-                    .short('o')
-                    .value_parser(choice(&["text", "json"]))
-                    .default_value("text"),
-            )
-            .arg(flag("with-pods", messages.option_with_pods()))
-            .arg(flag("control-plane", messages.option_control_plane()))
-            .arg(flag("force", messages.option_force()))
-            .arg(seconds("health-deadline", messages.option_health_deadline(), patience.health))
-            .arg(seconds("dead-man", messages.option_dead_man(), patience.dead_man))
-            .arg(
-                seconds("lockup", messages.option_lockup(), patience.lockup)
-                    .value_parser(value_parser!(u64).range(1..=60)),
-            )
-            .arg(seconds("hung-task", messages.option_hung_task(), patience.hung_task));
+    let plan = Command::new("plan")
+        .about(messages.about_plan())
+        .after_help(messages.exit_codes_plan())
+        .arg(Arg::new("fault").value_name("ID|NAME").help(messages.argument_plan_fault()))
+        .arg(text("remedy", messages.option_remedy()).value_name("WAY").value_parser(|word: &str| {
+            remedy(word).ok_or("nokmem, cgroup-v1, cgroup-v2, kernel=RELEASE, newer-runtime, rebuilt-runtime")
+        }))
+        .arg(
+            text("with", messages.option_with())
+                .value_name("NAME=FILE")
+                .action(ArgAction::Append)
+                .value_parser(|word: &str| replacement(word).ok_or("runc=FILE, kubelet=FILE, …")),
+        )
+        .arg(root())
+        .arg(file("write", messages.option_write_plan()))
+        .arg(
+            text("output", messages.option_output_boot())
+                .short('o')
+                .value_parser(choice(&["text", "json"]))
+                .default_value("text"),
+        )
+        .arg(flag("with-pods", messages.option_with_pods()))
+        .arg(flag("control-plane", messages.option_control_plane()))
+        .arg(flag("force", messages.option_force()))
+        .arg(seconds("health-deadline", messages.option_health_deadline(), patience.health))
+        .arg(seconds("dead-man", messages.option_dead_man(), patience.dead_man))
+        .arg(
+            seconds("lockup", messages.option_lockup(), patience.lockup)
+                .value_parser(value_parser!(u64).range(1..=60)),
+        )
+        .arg(seconds("hung-task", messages.option_hung_task(), patience.hung_task));
     let no_reboot = || flag("no-reboot", messages.option_no_reboot());
     let apply = Command::new("apply")
         .about(messages.about_apply())
@@ -368,6 +388,7 @@ pub(crate) fn command(messages: Messages) -> Command {
         );
     let install = Command::new("install").about(messages.about_install());
     let boot_check = Command::new("boot-check").hide(true).arg(flag("fall-back", messages.about_apply()));
+    let contained = Command::new("contained").hide(true).arg(flag("unaccounted", messages.about_apply()));
     let verify = Command::new("verify")
         .about(messages.about_verify())
         .after_help(messages.exit_codes_verify())
@@ -391,7 +412,10 @@ pub(crate) fn command(messages: Messages) -> Command {
         .arg(file("html", messages.option_html()).required(true));
     let schema = Command::new("schema").about(messages.about_schema()).arg(
         Arg::new("name").value_name("NAME").help(messages.argument_schema()).required(true).value_parser(
-            choice(&["boot", "report", "snapshot", "kernels", "news", "plan", "proof", "signals"]),
+            choice(&[
+                "boot", "build", "bundle", "report", "snapshot", "kernels", "news", "plan", "proof",
+                "signals",
+            ]),
         ),
     );
     let date = kernmend_core::knowledge::KnowledgeBase::embedded_date();
@@ -413,10 +437,26 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .global(true),
         )
         .subcommands([
-            check, collect, scan, signals, kernel, inspect, boot, plan, apply, status, rollback, install,
-            verify, report, explain, schema,
+            check,
+            collect,
+            scan,
+            signals,
+            kernel,
+            inspect,
+            boot,
+            plan,
+            apply,
+            status,
+            rollback,
+            install,
+            verify,
+            report,
+            build::command(messages),
+            bundle::command(messages),
+            explain,
+            schema,
         ])
-        .subcommands([answer, boot_check])
+        .subcommands([answer, boot_check, contained, build::enter()])
 }
 
 impl Arguments {
@@ -488,6 +528,7 @@ impl Arguments {
             "plan" => Asked::Plan(Plan {
                 root: path("root"),
                 wish: wish(given),
+                with: given.get_many::<(String, PathBuf)>("with").unwrap_or_default().cloned().collect(),
                 json: word("output").as_deref() == Some("json"),
                 write: path("write"),
             }),
@@ -504,15 +545,19 @@ impl Arguments {
             },
             "install" => Asked::Install,
             "boot-check" => Asked::BootCheck { fall_back: given.get_flag("fall-back") },
+            "contained" => Asked::Contained { unaccounted: given.get_flag("unaccounted") },
             "verify" => Asked::Verify(Verify {
                 root: path("root"),
                 json: word("output").as_deref() == Some("json"),
                 write: path("write"),
             }),
+            "bundle" => Asked::Bundle(bundle::from_matches(given)),
             "report" => Asked::Report(Report {
                 document: path("document").expect("clap requires it"),
                 html: path("html").expect("clap requires it"),
             }),
+            "build" => Asked::Build(Build::from_matches(given)),
+            "enter" => Asked::Enter(Enter::from_matches(given)),
             _ => Asked::Schema(word("name").expect("clap requires it")),
         };
         Self { knowledge: path("knowledge"), for_problem_detector, command }

@@ -3,8 +3,11 @@
 mod answer;
 mod apply;
 mod boot;
+mod build;
+mod bundle;
 mod check;
 mod collect;
+mod contained;
 mod explain;
 mod inspect;
 mod kernel;
@@ -52,8 +55,12 @@ pub(crate) fn run(arguments: &Arguments, messages: Messages) -> Result<ExitCode,
         Asked::Status { follow, json } => apply::status(*follow, *json, messages),
         Asked::Install => apply::install(messages),
         Asked::BootCheck { fall_back } => apply::boot_check(*fall_back, &knowledge()?, dir, messages),
+        Asked::Contained { unaccounted } => contained::run(*unaccounted, messages),
         Asked::Verify(verify) => verify::run(verify, &knowledge()?, dir, messages),
         Asked::Report(report) => report::run(report, &knowledge()?, messages),
+        Asked::Build(build) => build::run(build, &knowledge()?.builds, messages),
+        Asked::Enter(enter) => Ok(build::enter(enter)),
+        Asked::Bundle(asked) => bundle::run(asked, &knowledge()?, messages),
         Asked::Schema(name) => schema::run(name, messages),
     }
 }

@@ -2,6 +2,8 @@
 //! came from a machine reaches the terminal raw.
 
 mod boot;
+mod build;
+mod bundle;
 mod inspection;
 mod kernel;
 mod page;
@@ -23,10 +25,12 @@ use kernmend_core::knowledge::advisory::Advisory;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub(crate) use self::boot::boot;
+pub(crate) use self::build::{BuildProgress, built, refusal};
+pub(crate) use self::bundle::{bundle, bundle_hint, checked, signed};
 pub(crate) use self::inspection::inspection;
 pub(crate) use self::kernel::kernels;
 pub(crate) use self::page::{proof_page, report_page};
-pub(crate) use self::plan::plan;
+pub(crate) use self::plan::{plan, words};
 pub(crate) use self::proof::proof;
 pub(crate) use self::scan::{is_candidate, news, scan};
 pub(crate) use self::signals::signals;

@@ -33,8 +33,9 @@ const ARROWS: [(&str, &[&str]); 5] = [
 
 /// Where what isn't a test may change files: the one way to change a machine, and files that an option names.
 /// What builds the program writes beside what it builds.
-const WRITERS: [&str; 5] = [
+const WRITERS: [&str; 6] = [
     "crates/node/src/machine/",
+    "crates/kernmend/src/command/bundle/output.rs",
     "crates/kernmend/src/command/collect.rs",
     "crates/kernmend/src/command.rs",
     "crates/kernmend/build.rs",

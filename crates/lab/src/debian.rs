@@ -1,13 +1,15 @@
 //! Programs as Debian built them: packages fetched with apt from the archive that this machine is set up for, unpacked
-//! and kept in the user's cache. It installs nothing and leaves the machine's own package lists alone. What can't be
-//! fetched is an error with apt's own words; a test that needs a package fails then.
+//! and kept in the user's cache, or installed into a folder. It installs nothing on this machine and leaves its own
+//! package lists alone. What can't be fetched is an error with apt's own words; a test that needs a package fails then.
 
 pub mod runtimes;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
 
 use crate::{LabError, cache, command};
 
@@ -68,51 +70,117 @@ impl Packages {
     }
 }
 
+/// Installs packages of some suites, with all that they need, into the folder `root`, which becomes a root file system. The
+/// files below `early` are there before anything is installed. What is needed in between lies in `folder`.
+pub(crate) fn bootstrap(
+    folder: &Path,
+    root: &Path,
+    suites: &[&str],
+    packages: &[&str],
+    early: Option<&str>,
+) -> Result<(), DebianError> {
+    let list = folder.join("sources.list");
+    fs::write(&list, sources(suites)?).map_err(LabError::file("writing", &list))?;
+    let mut mmdebstrap = Command::new("mmdebstrap");
+    mmdebstrap.args(["--variant=minbase", "--mode=root", "--format=directory"]);
+    // A release that is no longer kept up has a list that has expired.
+    mmdebstrap.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
+    mmdebstrap.arg(format!("--include={}", packages.join(",")));
+    // The hook is words of a shell; the folder is therefore named from where it runs.
+    mmdebstrap.args(early.map(|early| format!("--setup-hook=sync-in {early} /"))).current_dir(folder);
+    mmdebstrap.arg("").arg(root).arg(&list).stdin(Stdio::null());
+    command::run(&mut mmdebstrap)?;
+    Ok(())
+}
+
+/// The sources that their authors released, of which Debian made a package: the archive as it came from them.
+///
+/// # Errors
+///
+/// Where they can't be fetched.
+pub fn upstream(package: Package) -> Result<PathBuf, DebianError> {
+    let recipe = format!("{LAYOUT}\nupstream {}/{}", package.suite, package.name);
+    let folder = cache::entry("debian", &recipe, |folder| {
+        let archive = Archive::open(&[package.suite], "deb-src")?;
+        archive.run(&["source", "--download-only", &format!("{}/{}", package.name, package.suite)])?;
+        let found = archive.fetched(|name| name.contains(".orig.tar."), package.name)?;
+        let name = found.file_name().unwrap_or_default();
+        let kept = folder.join(name);
+        fs::copy(&found, &kept).map_err(LabError::file("copying", &found))?;
+        Ok::<_, DebianError>(())
+    })?;
+    let mut entries = fs::read_dir(&folder).map_err(LabError::file("listing", &folder))?;
+    let found = entries.find_map(|entry| Some(entry.ok()?.path()));
+    found.ok_or_else(|| DebianError::NotFetched(package.name.to_owned()))
+}
+
 fn make(root: &Path, packages: &[Package]) -> Result<(), DebianError> {
-    let work = tempfile::tempdir().map_err(LabError::file("making a folder in", env::temp_dir()))?;
-    let work = work.path();
-    let state = work.join("state");
-    for dir in ["state/lists/partial", "cache/archives/partial", "fetched"] {
-        let dir = work.join(dir);
-        fs::create_dir_all(&dir).map_err(LabError::file("creating", &dir))?;
-    }
     let mut suites: Vec<&str> = packages.iter().map(|package| package.suite).collect();
     suites.sort_unstable();
     suites.dedup();
-    let sources = sources(&suites)?;
-    let list = work.join("sources.list");
-    fs::write(&list, sources).map_err(LabError::file("writing", &list))?;
+    let archive = Archive::open(&suites, "deb")?;
+    for package in packages {
+        archive.run(&["download", &format!("{}/{}", package.name, package.suite)])?;
+        let begin = format!("{}_", package.name);
+        let fetched = archive.fetched(|name| name.starts_with(&begin), package.name)?;
+        // Those of a suite share a root, since some lead by links into others.
+        let into = root.join(package.suite);
+        fs::create_dir_all(&into).map_err(LabError::file("creating", &into))?;
+        command::run(Command::new("dpkg-deb").arg("-x").arg(&fetched).arg(&into))?;
+        fs::remove_file(&fetched).map_err(LabError::file("removing", &fetched))?;
+    }
+    Ok(())
+}
 
-    let apt = |arguments: &[String]| {
-        let mut command = apt(work);
-        command.arg(format!("-oDir::Etc::SourceList={}", list.display()));
+/// Debian's archive as apt sees it, with lists of its own and a folder for what is fetched; gone when it is dropped.
+struct Archive {
+    work: TempDir,
+}
+
+impl Archive {
+    /// Fetches the lists of some suites: those of packages (`deb`), or those of sources (`deb-src`).
+    fn open(suites: &[&str], kind: &str) -> Result<Self, DebianError> {
+        let work = tempfile::tempdir().map_err(LabError::file("making a folder in", env::temp_dir()))?;
+        let archive = Self { work };
+        for folder in ["state/lists/partial", "cache/archives/partial", "fetched"] {
+            let folder = archive.path(folder);
+            fs::create_dir_all(&folder).map_err(LabError::file("creating", &folder))?;
+        }
+        let lines: String =
+            sources(suites)?.lines().map(|line| line.replacen("deb", kind, 1) + "\n").collect();
+        let list = archive.path("sources.list");
+        fs::write(&list, lines).map_err(LabError::file("writing", &list))?;
+        archive.run(&["update", "--error-on=any"])?;
+        Ok(archive)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.work.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<(), LabError> {
+        let mut command = apt(self.work.path());
+        command.arg(format!("-oDir::Etc::SourceList={}", self.path("sources.list").display()));
         // A file that isn't there: the machine's further sources are left out.
-        command.arg(format!("-oDir::Etc::SourceParts={}", state.join("none").display()));
+        command.arg(format!("-oDir::Etc::SourceParts={}", self.path("state/none").display()));
         // A release that is no longer kept up has a list that has expired.
         command.args([
             "-oAcquire::Check-Valid-Until=false",
             "-oAcquire::Languages=none",
             "-oAcquire::Retries=3",
         ]);
-        command::run(command.args(arguments).current_dir(work.join("fetched")))
-    };
-    apt(&["update".to_owned(), "--error-on=any".to_owned()])?;
-    for package in packages {
-        apt(&["download".to_owned(), format!("{}/{}", package.name, package.suite)])?;
-        let fetched = work.join("fetched");
-        let begin = format!("{}_", package.name);
-        let entries = fs::read_dir(&fetched).map_err(LabError::file("listing", &fetched))?;
-        let archive = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&begin)))
-            .ok_or_else(|| DebianError::NotFetched(package.name.to_owned()))?;
-        // Those of a suite share a root, since some lead by links into others.
-        let into = root.join(package.suite);
-        fs::create_dir_all(&into).map_err(LabError::file("creating", &into))?;
-        command::run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&into))?;
-        fs::remove_file(&archive).map_err(LabError::file("removing", &archive))?;
+        command::run(command.args(arguments).current_dir(self.path("fetched"))).map(drop)
     }
-    Ok(())
+
+    /// A file that was fetched, by its name.
+    fn fetched(&self, is_it: impl Fn(&str) -> bool, package: &str) -> Result<PathBuf, DebianError> {
+        let folder = self.path("fetched");
+        let entries = fs::read_dir(&folder).map_err(LabError::file("listing", &folder))?;
+        entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.file_name().is_some_and(|name| is_it(&name.to_string_lossy())))
+            .ok_or_else(|| DebianError::NotFetched(package.to_owned()))
+    }
 }
 
 /// apt with a state and a cache of its own.
@@ -127,7 +195,7 @@ fn apt(work: &Path) -> Command {
 
 /// Lines for apt's list of sources, one for each suite, from the archives that apt on this machine takes this machine's
 /// own release from. A suite that ends in `-security` has an archive of its own.
-pub(crate) fn sources(suites: &[&str]) -> Result<String, DebianError> {
+fn sources(suites: &[&str]) -> Result<String, DebianError> {
     if !Path::new(KEYRING).is_file() {
         return Err(DebianError::NoKeyring);
     }

@@ -49,7 +49,11 @@ impl Toolchain {
     }
 
     /// Its root, `GOROOT`.
-    fn get(self) -> Result<PathBuf, DebianError> {
+    ///
+    /// # Errors
+    ///
+    /// Where its packages can't be had.
+    pub fn root(self) -> Result<PathBuf, DebianError> {
         let packages = self.packages.map(|name| Package { suite: self.suite, name });
         Ok(Packages::get(&packages)?.path(packages[0], self.root))
     }
@@ -157,8 +161,8 @@ impl Build<'_> {
 }
 
 /// The go command of a toolchain, in a folder. It may fetch modules, which it proves, and no toolchain.
-fn go(toolchain: Toolchain, folder: &Path) -> Result<Command, DebianError> {
-    let root = toolchain.get()?;
+pub(crate) fn go(toolchain: Toolchain, folder: &Path) -> Result<Command, DebianError> {
+    let root = toolchain.root()?;
     let mut command = Command::new(root.join("bin/go"));
     command.current_dir(folder).env("GOROOT", root).env("GOTOOLCHAIN", "local").env("GO111MODULE", "on");
     // What the user set for newer toolchains is an error to older ones.

@@ -2,6 +2,7 @@
 //! processes that are measured, packages of a distribution, virtual machines. Nothing of the product uses it, and it
 //! doesn't run in a plain `cargo test`: `cargo xtask test` runs it, and tells it where the program under test is.
 
+pub mod build;
 mod cache;
 pub mod cgroup_farm;
 mod command;

@@ -2,12 +2,17 @@
 //! and goes on from whatever a crash or a reboot left. What comes next is decided by `kernmend_core::journal`; the
 //! steps are in a file each; all effects are [`Machine`]'s.
 
+mod attempt;
+mod container;
 mod environment;
 mod evidence;
 mod file;
 mod health;
+mod keep;
 mod menu;
+mod program;
 mod prove;
+mod unit;
 
 use std::time::Duration;
 
@@ -21,7 +26,7 @@ use kernmend_core::plan::check::{Problem, check};
 
 use self::prove::View;
 use crate::host::{Host, OpenRootError};
-use crate::machine::{Machine, MachineError, Reboot};
+use crate::machine::{Machine, MachineError, Output, Program, Reboot};
 use crate::store::{Store, StoreError};
 
 /// Marks a trial boot on its command line, whichever plan it is of; the plan's digest follows.
@@ -51,6 +56,8 @@ pub struct Options {
     pub no_reboot: bool,
     /// How long the generator of a boot menu may take. It asks all disks for other systems.
     pub generator: Duration,
+    /// How long a unit may take to stop and to start: systemd gives each half of it 90 seconds.
+    pub unit: Duration,
     /// How long each program of a check may take.
     pub check: Duration,
     /// How long is waited before checks that failed are made again.
@@ -62,6 +69,7 @@ impl Default for Options {
         Self {
             no_reboot: false,
             generator: Duration::from_secs(300),
+            unit: Duration::from_secs(240),
             check: Duration::from_secs(30),
             pause: Duration::from_secs(5),
         }
@@ -358,11 +366,22 @@ impl<'a, M: Machine> Runner<'a, M> {
                     prove::holds(self, view, boots, afterwards.as_ref(), files).map_err(Halt::Step)
                 })
             }
+            (Pass::Act, Act::Keep { source, content }) => keep::act(self, step, source, content),
+            (Pass::Act, Act::Try { program, content, unaccounted }) => {
+                attempt::act(self, step, program, content, *unaccounted)
+            }
+            (Pass::Act, Act::Unit { name, active }) => unit::act(self, step, name, *active),
+            (Pass::Act, Act::Program { path, before, after }) => {
+                program::act(self, step, path, (before, after))
+            }
             (Pass::Undo, _) => self.starts(step, pass, None).and_then(|()| match &act {
                 Act::File { path, .. } => file::undo(self, step, path),
                 Act::Environment { block, .. } => environment::undo(self, step, block),
                 Act::Menu { menu, .. } => menu::undo(self, step, menu),
-                Act::Prove { .. } => Ok(()),
+                Act::Keep { content, .. } => keep::undo(self, content),
+                Act::Unit { name, .. } => unit::undo(self, step, name),
+                Act::Program { path, before, after } => program::undo(self, path, (before, after)),
+                Act::Prove { .. } | Act::Try { .. } => Ok(()),
             }),
         };
         match result {
@@ -427,6 +446,15 @@ impl<'a, M: Machine> Runner<'a, M> {
         let content = self.apply.machine.read(path, crate::store::MAX_KEPT)?;
         Ok(content.map(|content| (Digest::of(&content), content)))
     }
+}
+
+/// What is told of a program that fails.
+const MAX_WORDS: usize = 1000;
+
+/// Says that a program didn't end well, with the end of what it said.
+fn ended(program: &Program, Output { code, text }: &Output) -> String {
+    let code = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with {code}"));
+    format!("`{}` ended {code}: {}", program.name(), menu::last(text, MAX_WORDS))
 }
 
 /// What runs in one line, for a message.

@@ -5,7 +5,7 @@ pub mod boot;
 mod cgroup;
 mod distribution;
 mod hardware;
-mod kernel;
+pub(crate) mod kernel;
 mod kernels;
 mod log;
 mod maintenance;
@@ -15,11 +15,13 @@ mod program;
 mod restart;
 mod services;
 mod simple;
+mod site;
 mod storage;
 
 use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Fact, Reason};
 
+pub use self::cgroup::accounted;
 pub(crate) use self::distribution::{OS_RELEASE, RELEASE_FILES};
 pub(crate) use self::kernel::OPTIONS;
 pub(crate) use self::log::{FILES as LOG_FILES, NEWEST};
@@ -27,6 +29,8 @@ pub(crate) use self::maintenance::DPKG_STATUS;
 pub(crate) use self::pods::{Form, MAX_FILE as MAX_SANDBOX, form_of};
 use self::process::Processes;
 pub(crate) use self::program::{CONFIGURATIONS, INSTALLATIONS, PLACES, names_program};
+pub(crate) use self::site::LIVE_RESTORE;
+pub use self::site::site;
 use crate::host::Host;
 
 /// Small files of `/proc`, `/sys` and `/etc`.

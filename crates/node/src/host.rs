@@ -7,7 +7,7 @@
 //! own: none leads out of a directory. It must not write to the machine, and it must not judge what it reads.
 
 mod answer;
-mod archive;
+pub(crate) mod archive;
 mod bolt;
 mod capture;
 mod command;
@@ -22,7 +22,7 @@ mod root;
 mod sandboxes;
 mod sidecar;
 mod tree;
-mod window;
+pub(crate) mod window;
 mod worker;
 
 use std::cell::RefCell;

@@ -4,12 +4,16 @@
 //!
 //! A verb that returns has done its work durably: what it wrote is on the disk, and so is the name by which it is found.
 
+pub mod chamber;
 mod live;
 mod program;
+pub mod scratch;
+pub mod tool;
 
 use std::io;
 use std::time::Duration;
 
+use kernmend_core::document::Digest;
 use rustix::io::Errno;
 
 pub use self::live::{Live, Lock};
@@ -23,6 +27,12 @@ pub trait Machine {
     /// # Errors
     /// It can't be read, isn't a regular file, or is longer than `max` bytes.
     fn read(&self, path: &str, max: usize) -> Result<Option<Vec<u8>>, MachineError>;
+
+    /// The digest of a file, however long it is; none where there is none.
+    ///
+    /// # Errors
+    /// It can't be read, or isn't a regular file.
+    fn digest(&self, path: &str) -> Result<Option<Digest>, MachineError>;
 
     /// What a file is like; none where there is none.
     ///
@@ -56,12 +66,18 @@ pub trait Machine {
     fn remove_directory(&mut self, path: &str) -> Result<(), MachineError>;
 
     /// Writes a file under another name and puts it in the place of `path`: at every moment there is the old content as
-    /// a whole or the new. What is replaced hands on its permissions, owner and SELinux label; a new file gets `mode`. Where
-    /// `path` is a link, its target is replaced.
+    /// a whole or the new. What is replaced hands on its permissions, owner, SELinux label and file capabilities; a new file
+    /// gets `mode`. Where `path` is a link, its target is replaced.
     ///
     /// # Errors
     /// Something of it can't be done; the old file is there then.
     fn replace(&mut self, path: &str, content: &[u8], mode: u32) -> Result<(), MachineError>;
+
+    /// The same with what another file holds, which is of any length and never in memory as a whole.
+    ///
+    /// # Errors
+    /// Something of it can't be done, or `from` doesn't hold `content`; the old file is there then.
+    fn copy(&mut self, from: &str, path: &str, content: &Digest, mode: u32) -> Result<(), MachineError>;
 
     /// Gives a file a second name beside its own, so that its blocks stay its own when it is replaced or removed: until
     /// that is settled a boot loader reads them. Nothing where there is no such file, or on a file system without second

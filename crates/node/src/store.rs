@@ -1,5 +1,6 @@
 //! What kernmend keeps on a node, in `/var/lib/kernmend`: the journal of the plan that is being run or was run last, those
-//! of plans before it, the content of files that were replaced, and what failed boots left behind. It writes ahead of
+//! of plans before it, the content of files that were replaced, programs that are put in place and those that were, and what
+//! failed boots left behind. It writes ahead of
 //! what is done and reads it back; what follows from it is `kernmend_core::journal`'s to say.
 
 use kernmend_core::document::journal::{Entry, Event, Journal, Outcome, ReadJournalError};
@@ -9,11 +10,12 @@ use kernmend_core::document::{Digest, Document};
 use crate::machine::{Lock, LockError, Machine, MachineError};
 
 /// The directory.
-pub const DIRECTORY: &str = "/var/lib/kernmend";
+pub const DIRECTORY: &str = kernmend_core::plan::swap::STORE;
 /// The journal of the plan that is being run, or was run last.
 pub const JOURNAL: &str = "/var/lib/kernmend/journal";
 const HISTORY: &str = "/var/lib/kernmend/history";
 const BEFORE: &str = "/var/lib/kernmend/before";
+const KEPT: &str = "/var/lib/kernmend/kept";
 /// What failed boots left behind.
 pub const EVIDENCE: &str = "/var/lib/kernmend/evidence";
 const LOCK: &str = "/var/lib/kernmend/lock";
@@ -27,6 +29,7 @@ pub const MAX_KEPT: usize = 16 << 20;
 /// What is kept concerns nobody but root: it holds files that others may not read.
 const PRIVATE_DIRECTORY: u32 = 0o700;
 pub(crate) const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_PROGRAM: u32 = 0o700;
 
 /// The store, held by one process.
 #[derive(Debug)]
@@ -88,7 +91,7 @@ impl Store {
     pub fn open(machine: &mut impl Machine) -> Result<Self, StoreError> {
         machine.make_directory(DIRECTORY, PRIVATE_DIRECTORY)?;
         let lock = machine.lock(LOCK)?;
-        for directory in [HISTORY, BEFORE, EVIDENCE] {
+        for directory in [HISTORY, BEFORE, KEPT, EVIDENCE] {
             machine.make_directory(directory, PRIVATE_DIRECTORY)?;
         }
         let mut current = None;
@@ -123,8 +126,10 @@ impl Store {
         machine.replace(JOURNAL, Journal::first_line(plan).as_bytes(), PRIVATE_FILE)?;
         self.current = Some(Current { plan: plan.clone(), events: Vec::new() });
         // What the plan before it replaced can't be asked back any more.
-        for name in machine.list(BEFORE)? {
-            machine.remove(&format!("{BEFORE}/{name}"))?;
+        for directory in [BEFORE, KEPT] {
+            for name in machine.list(directory)? {
+                machine.remove(&format!("{directory}/{name}"))?;
+            }
         }
         Ok(())
     }
@@ -152,6 +157,28 @@ impl Store {
         let digest = Digest::of(content);
         machine.replace(&kept(&digest), content, PRIVATE_FILE)?;
         Ok(digest)
+    }
+
+    /// Keeps a program of any length, which can be started where it is kept. One that is kept already is left.
+    ///
+    /// # Errors
+    /// It can't be written, or doesn't hold that.
+    pub fn keep_program(
+        machine: &mut impl Machine,
+        path: &str,
+        content: &Digest,
+    ) -> Result<(), MachineError> {
+        let kept = Self::program(content);
+        if machine.digest(&kept)?.as_ref() == Some(content) {
+            return Ok(());
+        }
+        machine.copy(path, &kept, content, PRIVATE_PROGRAM)
+    }
+
+    /// Where a program is kept.
+    #[must_use]
+    pub fn program(content: &Digest) -> String {
+        format!("{KEPT}/{}", hex(content))
     }
 
     /// Content that was kept.

@@ -14,3 +14,5 @@ mod node;
 mod plan;
 #[path = "apply/planned.rs"]
 mod planned;
+#[path = "apply/swap.rs"]
+mod swap;

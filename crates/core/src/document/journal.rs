@@ -61,7 +61,7 @@ pub enum Event {
         /// What should come up.
         into: Destination,
     },
-    /// The trial boot was held against the plan's checks.
+    /// The trial boot, or the changed node, was held against the plan's checks.
     Judged {
         /// Whether all held.
         healthy: bool,
@@ -105,6 +105,8 @@ pub enum Destination {
     Old,
     /// What was committed, after a power cut on the way there.
     New,
+    /// The same as before, without anything of what ran before.
+    Anew,
 }
 
 /// What is needed to take a step back.
@@ -130,6 +132,11 @@ pub enum Undo {
         /// The value by name.
         variables: BTreeMap<String, Option<String>>,
     },
+    /// A unit as it was.
+    Unit {
+        /// Whether it ran.
+        active: bool,
+    },
 }
 
 /// A check that didn't hold, or could not be told.
@@ -145,11 +152,11 @@ pub struct FailedCheck {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It passed its trial and is in force.
+    /// It passed its trial, or was found healthy, and is in force.
     Committed,
-    /// The trial failed: the node is as it was.
+    /// The trial failed, or the node wasn't healthy after the change: it is as it was.
     FellBack,
-    /// A step failed before the trial, or somebody took it back: the node is as it was.
+    /// A step failed before that, or somebody took it back: the node is as it was.
     Undone,
     /// It was in force and somebody took it back: the node is as it was.
     RolledBack,

@@ -11,7 +11,8 @@ use super::{Body, Digest, Document};
 
 /// One remedy on one node: what is done in which order, what is checked, and how each step is taken back.
 ///
-/// Changes of `kernmend/plan/1`: none yet.
+/// Changes of `kernmend/plan/1`: `probation`, the acts `keep`, `try`, `unit` and `program`, the checks `program` and
+/// `container`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The node that it is for, and none but this.
@@ -31,11 +32,26 @@ pub struct Plan {
     /// The boot that puts it to the proof, where it takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
+    /// What puts it to the proof where neither another kernel nor other arguments are tried. A plan has a trial or this, or
+    /// neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probation: Option<Probation>,
     /// What a person should know before agreeing: what is caught and what isn't, what stays behind.
     pub remarks: Vec<Remark>,
     /// The report that it was made from, the parent: kept with the plan, it can be proven later what was mended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Document<Report>>,
+}
+
+impl Plan {
+    /// What must hold before it is committed; nothing for a plan that nobody judges.
+    #[must_use]
+    pub fn health(&self) -> &[Check] {
+        let trial = self.trial.as_ref().map(|trial| &trial.health);
+        trial
+            .or_else(|| self.probation.as_ref().map(|probation| &probation.health))
+            .map_or(&[], Vec::as_slice)
+    }
 }
 
 impl Body for Plan {
@@ -208,7 +224,7 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Before the trial; it stays when the trial is passed, and is taken back when it isn't.
+    /// Before the trial or the judgement; it stays when that is passed, and is taken back when it isn't.
     Prepare,
     /// Before the trial; it is taken down however the trial ends.
     Scaffold,
@@ -261,6 +277,38 @@ pub enum Act {
         /// Files that must be there and not be empty: images, initramfs, lists of modules.
         files: Vec<String>,
     },
+    /// Takes a file into the store, which it is put in place from. The store holds it until the next plan begins.
+    Keep {
+        /// Where it is.
+        source: String,
+        /// What it holds.
+        content: Digest,
+    },
+    /// Tries a kept program before anything stops: it has to start on this machine. It changes nothing.
+    Try {
+        /// What it is: `runc`, `kubelet`, ….
+        program: String,
+        /// What it holds, by which it was kept.
+        content: Digest,
+        /// Whether a container that it starts must be without kernel memory accounting.
+        unaccounted: bool,
+    },
+    /// Stops a unit of systemd, or starts it anew.
+    Unit {
+        /// Its name.
+        name: String,
+        /// Whether it runs afterwards.
+        active: bool,
+    },
+    /// Puts a kept file into the place of a program. What runs goes on with what it has open.
+    Program {
+        /// Its absolute path; where that is a link, its target is replaced.
+        path: String,
+        /// What it holds before.
+        before: Digest,
+        /// What it holds afterwards, by which it was kept.
+        after: Digest,
+    },
 }
 
 /// A boot that puts a plan to the proof while the default still names what ran before.
@@ -280,7 +328,18 @@ pub struct Trial {
     pub dead_man: u64,
 }
 
-/// What must hold of a node in its trial boot.
+/// How a plan is put to the proof that changes what the running kernel is used by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Probation {
+    /// Whether the node is rebooted first, so that nothing is left of what ran before.
+    pub reboots: bool,
+    /// What must hold before the deadline.
+    pub health: Vec<Check>,
+    /// Seconds from the first look after which what isn't healthy counts as failed.
+    pub health_deadline: u64,
+}
+
+/// What must hold of a node in its trial boot, or after the change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Check {
@@ -316,5 +375,19 @@ pub enum Check {
     Fault {
         /// `KM-0001`.
         advisory: String,
+    },
+    /// A program is what it should be.
+    Program {
+        /// Its path.
+        path: String,
+        /// What it must hold.
+        content: Digest,
+    },
+    /// A container that is started by this runtime does its work and ends.
+    Container {
+        /// The path of a runc.
+        runtime: String,
+        /// Whether it must be without kernel memory accounting.
+        unaccounted: bool,
     },
 }

@@ -1,5 +1,7 @@
 //! A plan with one step a stage, run through all that can happen to it.
 
+mod probation;
+
 use super::*;
 use crate::document::plan::{Act, Expected, PlannedNode, Step, Trial};
 
@@ -30,6 +32,7 @@ fn plan() -> Plan {
             health_deadline: 600,
             dead_man: 900,
         }),
+        probation: None,
         remarks: Vec::new(),
         report: None,
     }

@@ -12,6 +12,9 @@ pub const NOKMEM: &str = "nokmem";
 /// Memory cgroup ids that are given back when a cgroup is removed, and not when its last page is.
 pub const PRIVATE_MEMCG_IDS: &str = "private-memcg-ids";
 
+/// Kernel memory of cgroups of version 1 that is accounted whether somebody asks for it or not.
+pub const ACCOUNTS_ALWAYS: &str = "kmem-accounting-always";
+
 /// The features.
 #[derive(Debug, Clone)]
 pub struct Features(BTreeMap<String, Feature>);
@@ -41,7 +44,7 @@ impl Features {
                     problems.add(&name.place, format!("there are two features `{}`", name.value));
                 }
             }
-            for name in [NOKMEM, PRIVATE_MEMCG_IDS] {
+            for name in [NOKMEM, PRIVATE_MEMCG_IDS, ACCOUNTS_ALWAYS] {
                 if !features.contains_key(name) {
                     problems.add(&table.place(), format!("the feature `{name}` is missing"));
                 }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::document::plan::{Act, Check, Expected, Plan, Stage, Step, Trial};
+use crate::document::Digest;
+use crate::document::plan::{Act, Check, Expected, Plan, Probation, Stage, Step, Trial};
 
 /// A rule that a plan breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum Problem {
     /// A trial isn't set up to boot once and to fall back.
     #[error("the trial is not safe: {0}")]
     Trial(&'static str),
+    /// A swap isn't set up to be tried, judged and taken back.
+    #[error("the swap is not safe: {0}")]
+    Swap(&'static str),
     /// A step stands in a stage that it can't be in.
     #[error("step {step} can't be in the stage `{stage:?}`")]
     Stage {
@@ -76,6 +80,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
     if let Some(trial) = &plan.trial {
         problems.extend(unsafe_trial(plan, trial).into_iter().map(Problem::Trial));
     }
+    problems.extend(unsafe_swap(plan).into_iter().map(Problem::Swap));
     problems
 }
 
@@ -87,6 +92,8 @@ fn paths(act: &Act) -> Box<dyn Iterator<Item = &str> + '_> {
             Box::new([menu.as_str()].into_iter().chain(generator.first().map(String::as_str)))
         }
         Act::Prove { files, .. } => Box::new(files.iter().map(String::as_str)),
+        Act::Keep { source: path, .. } | Act::Program { path, .. } => Box::new([path.as_str()].into_iter()),
+        Act::Try { .. } | Act::Unit { .. } => Box::new([].into_iter()),
     }
 }
 
@@ -101,7 +108,9 @@ fn changes(act: &Act) -> Option<&str> {
         Act::File { path, .. } => Some(path),
         Act::Environment { block, .. } => Some(block),
         Act::Menu { menu, .. } => Some(menu),
-        Act::Prove { .. } => None,
+        Act::Program { path, .. } => Some(path),
+        // A unit is stopped and started.
+        Act::Prove { .. } | Act::Keep { .. } | Act::Try { .. } | Act::Unit { .. } => None,
     }
 }
 
@@ -128,7 +137,100 @@ fn misplaced(plan: &Plan, index: usize, step: &Step) -> Option<Problem> {
             Some(Problem::Stage { step: index, stage: step.stage })
         }
         Act::Prove { .. } => None,
+        // What runs on the old kernel is not changed on the way to a new one.
+        Act::Keep { .. } | Act::Try { .. } | Act::Unit { .. } | Act::Program { .. } => {
+            Some(Problem::Stage { step: index, stage: step.stage })
+        }
     }
+}
+
+/// Programs are replaced by what was kept and tried before anything stopped, what stops starts again, and somebody looks at
+/// what comes of it.
+fn unsafe_swap(plan: &Plan) -> Vec<&'static str> {
+    let mut problems = Vec::new();
+    let mut must = |holds: bool, what: &'static str| {
+        if !holds && !problems.contains(&what) {
+            problems.push(what);
+        }
+    };
+    let (mut kept, mut tried) = (BTreeSet::<&Digest>::new(), BTreeSet::<&Digest>::new());
+    let mut stopped = BTreeSet::<&str>::new();
+    let mut health: Vec<Check> = Vec::new();
+    let mut is_swap = false;
+    for Step { stage, act } in &plan.steps {
+        match act {
+            Act::Keep { content, .. } => {
+                must(stopped.is_empty(), "a file is kept after something stopped");
+                kept.insert(content);
+            }
+            Act::Try { content, .. } => {
+                must(kept.contains(content), "a program is tried that wasn't kept");
+                must(stopped.is_empty(), "a program is tried after something stopped");
+                tried.insert(content);
+            }
+            Act::Unit { name, active } => {
+                must(is_runtime_unit(name), "a unit stops that is no kubelet and no container runtime");
+                let is_in_order = if *active { stopped.remove(&**name) } else { stopped.insert(name) };
+                must(is_in_order, "a unit is not stopped once and then started");
+            }
+            Act::Program { path, before, after } => {
+                must(tried.contains(after), "a program is put in place that wasn't tried");
+                must(before != after, "a program is replaced by itself");
+                health.push(Check::Program { path: path.clone(), content: after.clone() });
+            }
+            Act::File { .. } | Act::Environment { .. } | Act::Menu { .. } | Act::Prove { .. } => continue,
+        }
+        is_swap = true;
+        must(*stage == Stage::Prepare, "a step of it is in another stage than the first");
+    }
+    must(stopped.is_empty(), "a unit stays stopped");
+    must(plan.trial.is_none() || plan.probation.is_none(), "it is a trial too");
+    match &plan.probation {
+        Some(Probation { health: looked_at, health_deadline, .. }) => {
+            must(DEADLINES.contains(health_deadline), "its deadline is out of bounds");
+            let is_looked_at = health.iter().all(|check| looked_at.contains(check));
+            must(is_looked_at && !looked_at.is_empty(), "nobody looks at what was put in place");
+            let put = |runtime: &String| {
+                health.iter().any(|check| matches!(check, Check::Program { path, .. } if path == runtime))
+            };
+            let runs_ours = looked_at.iter().all(|check| match check {
+                Check::Container { runtime, .. } => put(runtime),
+                _ => true,
+            });
+            must(runs_ours, "a container is started by what was not put in place");
+            let watch = plan.steps.iter().any(|step| step.stage == Stage::Watch);
+            must(watch, "nobody goes on with it after the power was lost");
+        }
+        None => must(!is_swap, "nobody judges it"),
+    }
+    problems
+}
+
+/// Whether a unit is that of a kubelet or a container runtime, under the names that their packages and installers give
+/// them: `k3s-agent.service`, `snap.microk8s.daemon-kubelite.service`.
+#[must_use]
+pub fn is_runtime_unit(unit: &str) -> bool {
+    const NAMES: [&str; 12] = [
+        "kubelet",
+        "containerd",
+        "docker",
+        "dockerd",
+        "cri-docker",
+        "cri-dockerd",
+        "crio",
+        "cri-o",
+        "k3s",
+        "rke2",
+        "k0scontroller",
+        "k0sworker",
+    ];
+    let is_plain = |name: &str| {
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@'))
+    };
+    let Some(name) = unit.strip_suffix(".service").filter(|name| is_plain(name)) else { return false };
+    let is_it =
+        |known: &str| name.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    NAMES.into_iter().any(is_it) || name.starts_with("snap.microk8s.daemon-")
 }
 
 fn unsafe_trial(plan: &Plan, trial: &Trial) -> Vec<&'static str> {

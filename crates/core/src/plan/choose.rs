@@ -1,6 +1,7 @@
 //! The ways out of a fault, weighed for one node: which are open, which have to be done by hand, which are out and why.
 
-use super::Node;
+use super::swap::{is_opt_in, reboots, remedy};
+use super::{Node, Wish};
 use crate::diagnose::fact::identify;
 use crate::document::plan::{Remark, Remedy, Risk, Standing, Way};
 use crate::document::report::{Finding, Verdict};
@@ -15,15 +16,23 @@ const ARGUMENT: &str = "cgroup.memory=nokmem";
 /// Minutes that a node is away for a reboot: firmware, kernel, runtime, kubelet.
 const REBOOT: u32 = 5;
 
+/// Minutes that a kubelet is away while files are swapped beneath it.
+const SWAP: u32 = 1;
+
 /// All ways, the best first: what kernmend does before what is done by hand, what is out last.
-pub(super) fn ways(node: &Node<'_>, knowledge: &KnowledgeBase, advisory: Option<&str>) -> Vec<Way> {
+pub(super) fn ways(
+    node: &Node<'_>,
+    knowledge: &KnowledgeBase,
+    wish: &Wish,
+    advisory: Option<&str>,
+) -> Vec<Way> {
     let Some(advisory) = advisory.and_then(|id| knowledge.advisory(id)) else { return Vec::new() };
     let finding = node.report.body.findings.iter().find(|finding| finding.id == advisory.id);
     let is_leak = advisory.name == "kmem-accounting-leak";
     let mut ways = installed(node, knowledge, advisory);
     ways.push(argument(node, knowledge, advisory, is_leak));
     ways.push(upgrade());
-    ways.extend(runtimes(node, advisory, is_leak));
+    ways.extend(runtimes(node, knowledge, wish, advisory, is_leak));
     ways.extend(reboot(finding, advisory));
     ways.sort_by_key(|way| match way.standing {
         Standing::Open => 0,
@@ -118,28 +127,52 @@ fn upgrade() -> Way {
     }
 }
 
-/// Runtimes that don't switch accounting on.
-fn runtimes(node: &Node<'_>, advisory: &Advisory, is_leak: bool) -> Vec<Way> {
-    let programs = &node.snapshot.body.programs.found;
-    let mut names: Vec<String> = programs
+/// Runtimes that don't switch accounting on: kernmend puts them in place where it is given the files.
+fn runtimes(
+    node: &Node<'_>,
+    knowledge: &KnowledgeBase,
+    wish: &Wish,
+    advisory: &Advisory,
+    is_leak: bool,
+) -> Vec<Way> {
+    let snapshot = &node.snapshot.body;
+    let mut names: Vec<String> = snapshot
+        .programs
+        .found
         .iter()
         .filter(|program| matches!(program.name.as_str(), "runc" | "kubelet"))
         .map(|program| program.path.clone())
         .collect();
     names.dedup();
-    let standing = |code: &str| {
-        if is_leak {
-            Standing::ByHand { how: vec![Remark::new(code, [])] }
-        } else {
+    let given = remedy(&wish.with).map(|told| wish.remedy.clone().unwrap_or(told));
+    let standing = |remedy: &Remedy, code: &str| {
+        if given.as_ref() == Some(remedy) {
+            Standing::Open
+        } else if !is_leak {
             out("not-this-fault", [("advisory", advisory.id.clone())])
+        } else if is_opt_in(snapshot, knowledge) == Some(false) {
+            let release = snapshot.kernel.release.value().cloned().unwrap_or_default();
+            out("accounts-always", [("release", release)])
+        } else {
+            Standing::ByHand { how: vec![Remark::new(code, [])] }
         }
     };
+    let reboots = reboots(snapshot, knowledge);
     let both = Remark::new("both-switch", [("programs", names.join(", "))]);
-    let made = |remedy, code: &str| Way {
-        rests_on: vec![both.clone()],
-        side_effects: vec![Remark::new("kernel-stays", []), Remark::new("nokmem-needs-reboot", [])],
-        minutes: Some(2 * REBOOT),
-        ..way(remedy, standing(code), Risk::Medium)
+    let made = |remedy: Remedy, code: &str| {
+        let standing = standing(&remedy, code);
+        let mut way = way(remedy, standing, Risk::Medium);
+        way.rests_on = vec![both.clone()];
+        way.side_effects = vec![Remark::new("kernel-stays", [])];
+        way.reboots = reboots;
+        way.moves_pods = reboots;
+        if reboots {
+            way.side_effects.push(Remark::new("nokmem-needs-reboot", []));
+            way.minutes = Some(2 * REBOOT);
+        } else {
+            way.minutes = Some(SWAP);
+        }
+        way
     };
     let mut newer = made(Remedy::NewerRuntime, "by-hand-runtime");
     // runc of 1.1.6 and later makes cgroups in it, and kubelets from before that don't remove them (kubernetes#117647).

@@ -13,13 +13,14 @@ use crate::boot::grub::Given;
 use crate::boot::{EntryKind, MenuEntry, Setting, guard, trial};
 use crate::document::Digest;
 use crate::document::plan::{
-    Act, Check, Expected, Plan, Refusal, Remark, Remedy, Running, Stage, Step, Trial,
+    Act, Check, Expected, Plan, Probation, Refusal, Remark, Remedy, Running, Stage, Step, Trial,
 };
 
 /// A plan's steps.
 pub(super) struct Ordered {
     pub(super) steps: Vec<Step>,
     pub(super) trial: Option<Trial>,
+    pub(super) probation: Option<Probation>,
     pub(super) remarks: Vec<Remark>,
 }
 
@@ -53,7 +54,7 @@ pub(super) fn steps(
     let old = running_entry(node, &plan.node.running)?;
     if let Some(pin) = pin(node, remedy, &plan.node.running, old) {
         let steps = commit(node, &pin, menu)?;
-        return Ok(Ordered { steps, trial: None, remarks: Vec::new() });
+        return Ok(Ordered { steps, trial: None, probation: None, remarks: Vec::new() });
     }
     let change = change(node, remedy, &plan.node.running, old)?;
     let mark = format!("kernmend.trial={}", mark(node, remedy));
@@ -78,6 +79,7 @@ pub(super) fn steps(
             health_deadline: patience.health,
             dead_man: patience.dead_man,
         }),
+        probation: None,
         remarks: vec![
             Remark::new("default-moves-last", []),
             Remark::new("caught-panic", [("seconds", patience.panic.to_string())]),
@@ -239,7 +241,7 @@ fn entry_of<'a>(node: &Node<'a>, release: &str, old: &MenuEntry) -> Option<&'a M
     node.boot.linux_entries().filter(is_it).min_by_key(differs)
 }
 
-fn file(stage: Stage, path: &str, before: Option<&str>, content: String) -> Step {
+pub(super) fn file(stage: Stage, path: &str, before: Option<&str>, content: String) -> Step {
     let before = before.map(|text| Digest::of(text.as_bytes()));
     Step { stage, act: Act::File { path: path.to_owned(), before, content: Some(content), mode: 0o644 } }
 }
@@ -452,7 +454,7 @@ fn replaced(entry: &MenuEntry, set: &[String]) -> Vec<String> {
 }
 
 /// What ran before has to run again.
-fn what_ran(node: &Node<'_>) -> Vec<Check> {
+pub(super) fn what_ran(node: &Node<'_>) -> Vec<Check> {
     let snapshot = &node.snapshot.body;
     let mut checks = Vec::new();
     let mut interfaces = snapshot.hardware.interfaces.value().into_iter().flatten();

@@ -45,6 +45,15 @@ pub(super) fn fell_back_before() -> Refusal {
 /// Everything that stands in the way of a change of what boots.
 pub(super) fn refusals(node: &Node<'_>, wish: &Wish) -> Vec<Refusal> {
     let snapshot = &node.snapshot.body;
+    let mut refusals = basics(node);
+    refusals.extend(loader(node));
+    refusals.extend(space(snapshot));
+    refusals.extend(people(snapshot, wish));
+    refusals
+}
+
+/// What stands in the way of any change that is to last, and to be gone on with after a reboot.
+pub(super) fn basics(node: &Node<'_>) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if node.machine_id.is_empty() {
         refusals.push(bare("no-machine-id", "/etc/machine-id", "systemd-machine-id-setup"));
@@ -57,10 +66,7 @@ pub(super) fn refusals(node: &Node<'_>, wish: &Wish) -> Vec<Refusal> {
             "kernmend install",
         ));
     }
-    refusals.extend(image_based(snapshot));
-    refusals.extend(loader(node));
-    refusals.extend(space(snapshot));
-    refusals.extend(people(snapshot, wish));
+    refusals.extend(image_based(&node.snapshot.body));
     refusals
 }
 
@@ -139,8 +145,8 @@ fn loader(node: &Node<'_>) -> Vec<Refusal> {
     refusals
 }
 
-/// Whose work would be lost or disturbed.
-fn people(snapshot: &Snapshot, wish: &Wish) -> Vec<Refusal> {
+/// Whose work a reboot would end or disturb.
+pub(super) fn people(snapshot: &Snapshot, wish: &Wish) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     let name = snapshot.hostname.value().map_or("NODE", String::as_str);
     // What can't be told counts as still here.
@@ -160,22 +166,28 @@ fn people(snapshot: &Snapshot, wish: &Wish) -> Vec<Refusal> {
             command: format!("kubectl drain {name} --ignore-daemonsets --delete-emptydir-data"),
         });
     }
-    let parts = &snapshot.services.control_plane;
-    if !wish.control_plane && !parts.is_empty() {
-        let mut names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-        names.dedup();
-        refusals.push(Refusal {
-            reason: Remark::new("control-plane-here", [("what", names.join(", "))]),
-            evidence: parts.iter().map(|part| part.from.clone()).collect(),
-            command: "kernmend plan --control-plane".to_owned(),
-        });
-    }
+    refusals.extend(control_plane(snapshot, wish));
     refusals.extend(others_at_work(snapshot));
     refusals
 }
 
+/// A control plane that would be gone for a while.
+pub(super) fn control_plane(snapshot: &Snapshot, wish: &Wish) -> Option<Refusal> {
+    let parts = &snapshot.services.control_plane;
+    if wish.control_plane || parts.is_empty() {
+        return None;
+    }
+    let mut names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+    names.dedup();
+    Some(Refusal {
+        reason: Remark::new("control-plane-here", [("what", names.join(", "))]),
+        evidence: parts.iter().map(|part| part.from.clone()).collect(),
+        command: "kernmend plan --control-plane".to_owned(),
+    })
+}
+
 /// Who else installs, upgrades or reboots.
-fn others_at_work(snapshot: &Snapshot) -> Vec<Refusal> {
+pub(super) fn others_at_work(snapshot: &Snapshot) -> Vec<Refusal> {
     const REBOOT: [&str; 7] = [
         "kured",
         "zincati",

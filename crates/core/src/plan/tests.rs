@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+mod swap;
+
 use super::check::{Problem, check};
 use super::*;
 use crate::boot::choose::{Choice, Matcher};
@@ -42,6 +44,7 @@ struct Lab {
     files: BootFiles,
     knowledge: KnowledgeBase,
     fell_back: Vec<Expected>,
+    site: Site,
 }
 
 impl Lab {
@@ -76,10 +79,14 @@ impl Lab {
             block_on: Fact::known(on("ext4", "/dev/vda1"), "/proc/mounts"),
             ..BootFiles::default()
         };
-        Self { snapshot, report, files, knowledge, fell_back: Vec::new() }
+        Self { snapshot, report, files, knowledge, fell_back: Vec::new(), site: Site::default() }
     }
 
     fn plan(&self, remedy: Remedy) -> Plan {
+        self.plan_for(&Wish { remedy: Some(remedy), ..Wish::default() })
+    }
+
+    fn plan_for(&self, wish: &Wish) -> Plan {
         let boot = of_files(&self.files);
         let node = Node {
             snapshot: &self.snapshot,
@@ -89,9 +96,9 @@ impl Lab {
             machine_id: "0123456789abcdef0123456789abcdef",
             is_installed: true,
             fell_back: &self.fell_back,
+            site: &self.site,
         };
-        let wish = Wish { remedy: Some(remedy), ..Wish::default() };
-        let plan = plan(&node, &self.knowledge, &wish);
+        let plan = plan(&node, &self.knowledge, wish);
         assert_eq!(plan.parent, Some(self.report.digest()));
         plan.body
     }
@@ -418,7 +425,11 @@ fn a_plan_that_was_tampered_with_is_caught() {
                 Act::File { path, .. }
                 | Act::Environment { block: path, .. }
                 | Act::Menu { menu: path, .. } => path,
-                Act::Prove { .. } => "prove",
+                Act::Prove { .. }
+                | Act::Keep { .. }
+                | Act::Try { .. }
+                | Act::Unit { .. }
+                | Act::Program { .. } => "",
             };
             step.stage == stage && target == path
         };
@@ -497,8 +508,9 @@ fn the_ways_out_of_the_leak_are_ranked_with_the_reasons_of_those_that_are_out() 
         machine_id: "m",
         is_installed: true,
         fell_back: &[],
+        site: &lab.site,
     };
-    let ways = choose::ways(&node, &lab.knowledge, Some("KM-0001"));
+    let ways = choose::ways(&node, &lab.knowledge, &Wish::default(), Some("KM-0001"));
     let said: Vec<(String, &str)> = ways
         .iter()
         .map(|way| {

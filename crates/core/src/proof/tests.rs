@@ -81,6 +81,7 @@ impl Run {
                 health_deadline: 600,
                 dead_man: 900,
             }),
+            probation: None,
             remarks: Vec::new(),
             report: None,
         };

@@ -1,5 +1,7 @@
 //! What a person wants of a plan, out of the arguments: the way by its word, what he takes upon himself, his patience.
 
+use std::path::PathBuf;
+
 use clap::ArgMatches;
 use kernmend_core::document::plan::Remedy;
 use kernmend_core::plan::{Patience, Wish};
@@ -10,6 +12,8 @@ pub(super) fn wish(given: &ArgMatches) -> Wish {
     Wish {
         advisory: given.get_one::<String>("fault").cloned(),
         remedy: given.get_one::<Remedy>("remedy").cloned(),
+        // The files are looked at before they are anything to plan with.
+        with: Vec::new(),
         with_pods: given.get_flag("with-pods"),
         control_plane: given.get_flag("control-plane"),
         force: given.get_flag("force"),
@@ -23,6 +27,13 @@ pub(super) fn wish(given: &ArgMatches) -> Wish {
     }
 }
 
+/// A program and the file that takes its place, out of `NAME=FILE`.
+pub(super) fn replacement(word: &str) -> Option<(String, PathBuf)> {
+    let (name, file) = word.split_once('=')?;
+    let is_name = !name.is_empty() && !name.contains('/');
+    (is_name && !file.is_empty()).then(|| (name.to_owned(), PathBuf::from(file)))
+}
+
 /// The ways that kernmend takes, by the words of the command line.
 pub(super) fn remedy(word: &str) -> Option<Remedy> {
     const HIERARCHY: [&str; 2] = ["systemd.unified_cgroup_hierarchy=0", "systemd.unified_cgroup_hierarchy=1"];
@@ -33,6 +44,8 @@ pub(super) fn remedy(word: &str) -> Option<Remedy> {
     match word {
         "nokmem" => Some(parameter("cgroup.memory=nokmem", &[])),
         "cgroup-v1" => Some(parameter(HIERARCHY[0], &[HIERARCHY[1]])),
+        "newer-runtime" => Some(Remedy::NewerRuntime),
+        "rebuilt-runtime" => Some(Remedy::RebuiltRuntime),
         "cgroup-v2" => Some(parameter(HIERARCHY[1], &[HIERARCHY[0]])),
         _ => word
             .strip_prefix("kernel=")

@@ -2,16 +2,19 @@
 //! was told to write.
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use kernmend_core::boot::reading::of_files;
 use kernmend_core::diagnose::diagnose;
 use kernmend_core::document::Document;
-use kernmend_core::document::plan::{Expected, Plan as Body};
+use kernmend_core::document::plan::{Expected, Plan as Body, Remedy};
 use kernmend_core::knowledge::KnowledgeBase;
-use kernmend_core::plan::{self, Node, PROGRAM, Wish};
-use kernmend_node::collect::{boot, collect};
+use kernmend_core::plan::swap::Replacement;
+use kernmend_core::plan::{self, Node, PROGRAM, Wish, swap};
+use kernmend_node::collect::{boot, collect, site};
+use kernmend_node::inspect::inspect;
 use kernmend_node::machine::Live;
 use kernmend_node::store::Store;
 
@@ -20,6 +23,7 @@ use crate::args::{Plan, Source};
 use crate::failure::Failure;
 use crate::message::Messages;
 use crate::render;
+use crate::render::printable;
 
 pub(crate) fn run(
     asked: &Plan,
@@ -31,7 +35,14 @@ pub(crate) fn run(
         let known = knowledge.advisory(name).map(|advisory| advisory.id.clone());
         known.ok_or_else(|| Failure::input(messages.error_fault(name)).hint(messages.hint_fault()))
     });
-    let wish = Wish { advisory: fault.transpose()?, ..asked.wish.clone() };
+    if !asked.with.is_empty()
+        && !matches!(asked.wish.remedy, None | Some(Remedy::NewerRuntime | Remedy::RebuiltRuntime))
+    {
+        return Err(Failure::input(messages.error_with_remedy()));
+    }
+    let with = asked.with.iter().map(|(program, path)| replacement(program, path, messages));
+    let wish =
+        Wish { advisory: fault.transpose()?, with: with.collect::<Result<_, _>>()?, ..asked.wish.clone() };
     let source = asked.root.clone().map_or(Source::Live, Source::Root);
     let progress = source::Progress::start(messages);
     let host = source::host(&source, knowledge, dir, messages)?.with_progress(progress.teller());
@@ -40,6 +51,13 @@ pub(crate) fn run(
     let files = boot::read(&host);
     let machine_id = host.read("/etc/machine-id", 64).got().map(|content| content.text()).unwrap_or_default();
     let fell_back: Vec<Expected> = fell_back(asked.root.as_deref(), messages)?;
+    let paths: Vec<&str> = wish
+        .with
+        .iter()
+        .flat_map(|file| swap::copies(&snapshot.body, &file.program))
+        .map(|copy| copy.path.as_str())
+        .collect();
+    let site = site(&host, paths);
     let node = Node {
         snapshot: &snapshot,
         report: &report,
@@ -48,6 +66,7 @@ pub(crate) fn run(
         machine_id: machine_id.trim(),
         is_installed: host.identity(PROGRAM).got().is_some(),
         fell_back: &fell_back,
+        site: &site,
     };
     let document = plan::plan(&node, knowledge, &wish);
     drop(progress);
@@ -68,6 +87,19 @@ pub(crate) fn run(
     };
     print(&text, messages)?;
     Ok(ExitCode::from(exit_code(&document.body)))
+}
+
+/// Looks at a file that is to take the place of a program.
+fn replacement(program: &str, path: &Path, messages: Messages) -> Result<Replacement, Failure> {
+    let failure = |error: &dyn Error| {
+        Failure::input(messages.error_with(path.display(), printable(program))).because(error)
+    };
+    let path = fs::canonicalize(path).map_err(|error| failure(&error))?;
+    let size = fs::metadata(&path).map_err(|error| failure(&error))?.len();
+    let is = inspect(&path).map_err(|error| failure(&error))?;
+    let too_long = || Failure::input(messages.error_with(path.display(), printable(program)));
+    let digest = is.digest.clone().ok_or_else(too_long)?;
+    Ok(Replacement { program: program.to_owned(), size, digest, is })
 }
 
 /// What was tried here before and fell back.

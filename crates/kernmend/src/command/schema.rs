@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use kernmend_core::boot::reading::Boot;
+use kernmend_core::document::build::Build;
+use kernmend_core::document::bundle::Bundle;
 use kernmend_core::document::kernels::Kernels;
 use kernmend_core::document::news::News;
 use kernmend_core::document::plan::Plan;
@@ -19,6 +21,8 @@ use crate::message::Messages;
 pub(crate) fn run(name: &str, messages: Messages) -> Result<ExitCode, Failure> {
     let schema = match name {
         "boot" => schema::<Document<Boot>>(),
+        "build" => schema::<Document<Build>>(),
+        "bundle" => schema::<Document<Bundle>>(),
         "snapshot" => schema::<Document<Snapshot>>(),
         "plan" => schema::<Document<Plan>>(),
         "proof" => schema::<Document<Proof>>(),

@@ -50,7 +50,8 @@ pub(crate) fn inspection(found: &Inspection, messages: Messages) -> String {
     text
 }
 
-fn needs(demands: &Demands, messages: Messages) -> String {
+/// What it asks of a machine.
+pub(super) fn needs(demands: &Demands, messages: Messages) -> String {
     let linked = match &demands.interpreter {
         Some(interpreter) => interpreter.clone(),
         None => messages.needs_nothing().to_owned(),
@@ -64,7 +65,7 @@ fn needs(demands: &Demands, messages: Messages) -> String {
 }
 
 /// The features by what is known of them.
-fn with_features(features: Features, messages: Messages) -> String {
+pub(super) fn with_features(features: Features, messages: Messages) -> String {
     let all = [("SELinux", features.selinux), ("AppArmor", features.apparmor), ("seccomp", features.seccomp)];
     let list = |presence| {
         let names = all.iter().filter(|(_, found)| *found == presence).map(|(name, _)| *name);

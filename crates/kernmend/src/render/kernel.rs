@@ -126,7 +126,7 @@ impl Page<'_> {
         }
     }
 
-    fn exposures(&self, exposures: &[Exposure], text: &mut String) {
+    pub(super) fn exposures(&self, exposures: &[Exposure], text: &mut String) {
         let messages = self.messages;
         let of = |told: Told| exposures.iter().filter(move |exposure| exposure.affected == told);
         for exposure in of(Told::Yes) {

@@ -88,7 +88,7 @@ pub(super) fn remedy(remedy: &Remedy, messages: Messages) -> String {
 }
 
 /// The words of a remark with its values in them.
-pub(super) fn words(remark: &Remark, messages: Messages) -> String {
+pub(crate) fn words(remark: &Remark, messages: Messages) -> String {
     let Some(template) = messages.remark(&remark.code) else { return printable(&remark.code) };
     filled(template, &remark.values)
 }
@@ -122,6 +122,12 @@ pub(super) fn step(step: &Step, messages: Messages) -> String {
         }
         Act::Menu { menu, boots, .. } => messages.plan_step_menu(printable(menu), printable(&boots.release)),
         Act::Prove { boots, .. } => messages.plan_step_prove(printable(&boots.release)),
+        Act::Keep { source, .. } => messages.plan_step_keep(printable(source)),
+        Act::Try { program, .. } if program == "runc" => messages.plan_step_try_runc().to_owned(),
+        Act::Try { program, .. } => messages.plan_step_try(printable(program)),
+        Act::Unit { name, active: false } => messages.plan_step_stop(printable(name)),
+        Act::Unit { name, active: true } => messages.plan_step_start(printable(name)),
+        Act::Program { path, .. } => messages.plan_step_program(printable(path)),
     }
 }
 
@@ -136,6 +142,8 @@ pub(super) fn check(check: &Check, messages: Messages) -> String {
         Check::Http { port, .. } => messages.check_http(port),
         Check::Scripts { directory } => messages.check_scripts(printable(directory)),
         Check::Fault { advisory } => messages.check_fault(printable(advisory)),
+        Check::Program { path, .. } => messages.check_program(printable(path)),
+        Check::Container { runtime, .. } => messages.check_container(printable(runtime)),
     }
 }
 
@@ -198,6 +206,19 @@ impl Page {
             let _ = writeln!(text, "{number:3}. {}  {DIM}{when}{DIM:#}", printable(sentence));
         };
         let of = |stages: &'static [Stage]| plan.steps.iter().filter(|step| stages.contains(&step.stage));
+        let checks = |health: &[Check]| -> String {
+            let checks: Vec<String> = health.iter().map(|one| check(one, messages)).collect();
+            checks.join(", ")
+        };
+        if let Some(probation) = &plan.probation {
+            plan.steps.iter().for_each(|one| say(&step(one, messages), ""));
+            if probation.reboots {
+                say(messages.plan_step_reboot(), "");
+            }
+            say(&messages.plan_step_health(probation.health_deadline, checks(&probation.health)), "");
+            say(messages.plan_step_back(), "");
+            return text;
+        }
         let all = |stages: &'static [Stage], say: &mut dyn FnMut(&str, &str)| {
             for one in of(stages) {
                 say(&step(one, messages), stage(one.stage, messages));
@@ -207,9 +228,8 @@ impl Page {
         if let Some(trial) = &plan.trial {
             say(&messages.plan_step_trial(&trial.expected.release), "");
             all(&[Stage::Arrive], &mut say);
-            let checks: Vec<String> = trial.health.iter().map(|one| check(one, messages)).collect();
             say(
-                &messages.plan_step_health(trial.health_deadline, checks.join(", ")),
+                &messages.plan_step_health(trial.health_deadline, checks(&trial.health)),
                 stage(Stage::Arrive, messages),
             );
         }
@@ -233,14 +253,14 @@ fn stage(stage: Stage, messages: Messages) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use kernmend_core::plan::remark::CODES;
+    use kernmend_core::{build, plan};
 
     use super::*;
     use crate::message::Language;
 
     #[test]
     fn every_remark_has_its_words_with_its_values_in_them() {
-        for (code, values) in CODES {
+        for (code, values) in plan::remark::CODES.iter().chain(build::remark::CODES) {
             for language in Language::ALL {
                 let words =
                     Messages(language).remark(code).unwrap_or_else(|| panic!("{code} in {language:?}"));

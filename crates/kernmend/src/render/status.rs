@@ -71,6 +71,7 @@ pub(crate) fn event(plan: &Plan, at: i64, event: &Event, messages: Messages) -> 
         Event::Rebooting { into: Destination::Trial } => messages.event_rebooting_trial().to_owned(),
         Event::Rebooting { into: Destination::Old } => messages.event_rebooting_old().to_owned(),
         Event::Rebooting { into: Destination::New } => messages.event_rebooting_new().to_owned(),
+        Event::Rebooting { into: Destination::Anew } => messages.event_rebooting_anew().to_owned(),
         Event::Judged { healthy: true, .. } => messages.event_healthy().to_owned(),
         Event::Judged { failed, .. } => messages.event_unhealthy(checks(failed, messages)),
         Event::RollbackAsked => messages.event_rollback_asked().to_owned(),

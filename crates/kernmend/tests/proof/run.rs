@@ -209,6 +209,7 @@ fn plan() -> Plan {
             health_deadline: 600,
             dead_man: 900,
         }),
+        probation: None,
         report: None,
         remarks: vec![
             Remark::new("default-moves-last", []),

@@ -75,9 +75,12 @@ impl Runc {
     /// The go.mod of a module that requires it.
     pub(super) fn required_by(self, module: &str) -> String {
         let itself = [(Self::MODULE, self.version)];
-        let required = itself.iter().chain(self.pins);
-        let required: String = required.map(|(path, version)| format!("\t{path} {version}\n")).collect();
-        format!("module {module}\n\ngo 1.13\n\nrequire (\n{required})\n")
+        requiring(module, itself.iter().chain(self.pins))
+    }
+
+    /// A go.mod for its own sources, where they have none.
+    pub(crate) fn module_file(self) -> String {
+        requiring(Self::MODULE, self.pins.iter())
     }
 
     /// A main package that joins the control group which its argument names, and limits it.
@@ -106,4 +109,10 @@ func main() {{
 "#
         )
     }
+}
+
+/// The go.mod of a module that requires others.
+fn requiring<'a>(module: &str, required: impl Iterator<Item = &'a (&'a str, &'a str)>) -> String {
+    let required: String = required.map(|(path, version)| format!("\t{path} {version}\n")).collect();
+    format!("module {module}\n\ngo 1.13\n\nrequire (\n{required})\n")
 }

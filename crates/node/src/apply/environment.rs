@@ -60,7 +60,7 @@ pub(super) fn is_spent<M: Machine>(run: &Runner<'_, M>) -> bool {
 fn earlier<M: Machine>(run: &Runner<'_, M>, step: usize) -> Option<Variables> {
     run.undos(step).into_iter().find_map(|undo| match undo {
         Undo::Environment { variables } => Some(variables),
-        Undo::File { .. } => None,
+        Undo::File { .. } | Undo::Unit { .. } => None,
     })
 }
 

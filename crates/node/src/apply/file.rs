@@ -187,11 +187,12 @@ pub(super) fn is_there<M: Machine>(
     if current.as_ref() == expected {
         return Ok(());
     }
-    Err(Halt::Step(format!(
-        "`{path}` was written and holds {} instead of {}",
-        told(current.as_ref()),
-        told(expected)
-    )))
+    Err(Halt::Step(other(path, current.as_ref(), expected)))
+}
+
+/// Says that a file doesn't hold what was written.
+pub(super) fn other(path: &str, current: Option<&Digest>, expected: Option<&Digest>) -> String {
+    format!("`{path}` was written and holds {} instead of {}", told(current), told(expected))
 }
 
 /// Says that a file is neither what it was nor what it should become.

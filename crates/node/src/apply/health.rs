@@ -1,5 +1,5 @@
-//! Holds a trial boot against the plan's checks, again and again until all hold or the time is up. It asks the node alone,
-//! since the cluster can't be reached just when the new kernel has no network.
+//! Holds a trial boot, or a node on probation, against the plan's checks, again and again until all hold or the time is up.
+//! It asks the node alone, since the cluster can't be reached just when the new kernel has no network.
 
 mod http;
 mod route;
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use kernmend_core::diagnose::diagnose;
 use kernmend_core::document::journal::{Event, FailedCheck};
-use kernmend_core::document::plan::{Check, Trial};
+use kernmend_core::document::plan::{Check, Running};
 use kernmend_core::document::report::Verdict;
 use kernmend_core::document::snapshot::{MemoryHierarchy, Snapshot};
-use kernmend_core::document::{Document, Fact};
+use kernmend_core::document::{Digest, Document, Fact};
 
-use super::{Progress, Runner, line, menu, prove};
+use super::{Progress, Runner, container, line, menu, prove};
 use crate::collect::collect;
 use crate::host::Host;
 use crate::machine::{Machine, Output, Program};
@@ -43,12 +43,16 @@ struct Judgement {
 
 /// Judges the trial boot, and says what is to be written down.
 pub(super) fn judge<M: Machine>(run: &mut Runner<'_, M>) -> Event {
-    let Some(trial) = run.plan.trial.clone() else {
-        return Event::Judged { healthy: true, failed: Vec::new(), untold: Vec::new() };
+    // A trial's time runs from its boot, any other from the first look.
+    let health = run.plan.health().to_vec();
+    let (from, seconds) = match (&run.plan.trial, &run.plan.probation) {
+        (Some(trial), _) => (Duration::ZERO, trial.health_deadline),
+        (None, Some(probation)) => (run.apply.machine.uptime(), probation.health_deadline),
+        (None, None) => return Event::Judged { healthy: true, failed: Vec::new(), untold: Vec::new() },
     };
-    let deadline = Duration::from_secs(trial.health_deadline);
+    let deadline = from + Duration::from_secs(seconds);
     loop {
-        let Judgement { failed, untold } = look(run, &trial);
+        let Judgement { failed, untold } = look(run, &health);
         // Another kernel than was expected stays that until the next boot.
         let is_final = failed.iter().any(|failed| failed.check == Check::Kernel);
         let uptime = run.apply.machine.uptime();
@@ -61,20 +65,24 @@ pub(super) fn judge<M: Machine>(run: &mut Runner<'_, M>) -> Event {
 }
 
 /// Makes all checks once.
-fn look<M: Machine>(run: &mut Runner<'_, M>, trial: &Trial) -> Judgement {
+fn look<M: Machine>(run: &mut Runner<'_, M>, health: &[Check]) -> Judgement {
     let mut judgement = Judgement::default();
     let host = prove::host(run);
-    let snapshot = host.as_ref().ok().and_then(|host| snapshot(host, &trial.health));
-    for check in &trial.health {
+    let snapshot = host.as_ref().ok().and_then(|host| snapshot(host, health));
+    for check in health {
         let answer = match (check, &host) {
             (Check::Unit { name }, _) => unit(run, name),
             (Check::Http { port, path }, _) => {
                 http::get(*port, path, run.apply.options.check).map_or_else(Fails, |()| Holds)
             }
             (Check::Scripts { directory }, _) => scripts(run, directory),
+            (Check::Program { path, content }, _) => program(run, path, content),
+            (Check::Container { runtime, unaccounted }, _) => {
+                container::runs(run, runtime, *unaccounted).map_or_else(Fails, |()| Holds)
+            }
             (_, Err(why)) => Fails(why.clone()),
             (Check::DefaultRoute, Ok(host)) => default_route(host),
-            (Check::Kernel, Ok(_)) => kernel(run, trial),
+            (Check::Kernel, Ok(_)) => kernel(run),
             (Check::AccountingOff, Ok(_)) => on_hierarchy(snapshot.as_ref(), accounting_off),
             (Check::CgroupVersion { version }, Ok(_)) => on_hierarchy(snapshot.as_ref(), |hierarchy| {
                 if hierarchy.version == *version {
@@ -105,14 +113,20 @@ fn snapshot(host: &Host<'_>, checks: &[Check]) -> Option<Snapshot> {
         | Check::DefaultRoute
         | Check::Unit { .. }
         | Check::Http { .. }
-        | Check::Scripts { .. } => false,
+        | Check::Scripts { .. }
+        | Check::Program { .. }
+        | Check::Container { .. } => false,
     };
     checks.iter().any(needs).then(|| collect(host))
 }
 
-fn kernel<M: Machine>(run: &Runner<'_, M>, trial: &Trial) -> Answer {
+fn kernel<M: Machine>(run: &Runner<'_, M>) -> Answer {
+    let is_it = |running: &Running| match &run.plan.trial {
+        Some(trial) => trial.expected.is(running),
+        None => run.plan.node.running == *running,
+    };
     match run.apply.running() {
-        Ok(running) if trial.expected.is(&running) => Holds,
+        Ok(running) if is_it(&running) => Holds,
         Ok(running) => Fails(line(&running)),
         Err(error) => Fails(error.to_string()),
     }
@@ -177,6 +191,15 @@ fn unit<M: Machine>(run: &mut Runner<'_, M>, name: &str) -> Answer {
     match run.apply.machine.run(&Program::IsActive { unit: name.to_owned() }, run.apply.options.check) {
         Ok(Output { code: Some(0), .. }) => Holds,
         Ok(output) => Fails(format!("`{name}` is {}", menu::last(&output.text, MAX_WORDS))),
+        Err(error) => Fails(error.line()),
+    }
+}
+
+fn program<M: Machine>(run: &Runner<'_, M>, path: &str, content: &Digest) -> Answer {
+    match run.apply.machine.digest(path) {
+        Ok(Some(found)) if found == *content => Holds,
+        Ok(Some(found)) => Fails(format!("`{path}` holds {found}")),
+        Ok(None) => Fails(format!("there is no `{path}`")),
         Err(error) => Fails(error.line()),
     }
 }

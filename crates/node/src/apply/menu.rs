@@ -7,15 +7,12 @@ use kernmend_core::document::journal::Pass;
 use kernmend_core::document::plan::Expected;
 
 use super::prove::View;
-use super::{Halt, Runner, file, prove};
-use crate::machine::{Machine, Output, Program};
+use super::{Halt, Runner, ended, file, prove};
+use crate::machine::{Machine, Program};
 use crate::store::MAX_KEPT;
 
 /// The permissions of a menu where there was none: it can hold the hash of a password.
 const MODE: u32 = 0o600;
-
-/// What is told of a generator that fails.
-const MAX_WORDS: usize = 1000;
 
 pub(super) fn act<M: Machine>(
     run: &mut Runner<'_, M>,
@@ -64,11 +61,9 @@ fn generate<M: Machine>(run: &mut Runner<'_, M>, generator: &[String], menu: &st
     remove_new(run, menu)?;
     let [output, _] = new(menu);
     let program = Program::Menu { generator: generator.to_vec(), output: output.clone() };
-    let Output { code, text } = run.apply.machine.run(&program, run.apply.options.generator)?;
-    if code != Some(0) {
-        let code = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with {code}"));
-        let words = last(&text, MAX_WORDS);
-        return Err(Halt::Step(format!("`{}` ended {code}: {words}", program.name())));
+    let said = run.apply.machine.run(&program, run.apply.options.generator)?;
+    if said.code != Some(0) {
+        return Err(Halt::Step(ended(&program, &said)));
     }
     let bytes = run.apply.machine.read(&output, MAX_KEPT)?;
     let bytes = bytes.ok_or_else(|| Halt::Step(format!("`{}` wrote no menu", program.name())))?;

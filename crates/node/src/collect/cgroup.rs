@@ -322,6 +322,14 @@ struct Level {
     path_len: usize,
 }
 
+/// The file that shows accounting to be on in the cgroup that a container sees as its own; none where it is off, or the
+/// kernel has no such files.
+#[must_use]
+pub fn accounted(host: &Host<'_>) -> Option<String> {
+    let (told, from) = ask(host, "/sys/fs/cgroup/memory");
+    (told == Accounting::On).then_some(from)
+}
+
 /// Asks a cgroup for its accounting; also gives the file that says it.
 fn ask(host: &Host<'_>, path: &str) -> (Accounting, String) {
     let slabinfo = format!("{path}/memory.kmem.slabinfo");

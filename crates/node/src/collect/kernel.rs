@@ -154,7 +154,7 @@ fn is_configuration_of(text: &str, release: &str) -> bool {
 }
 
 /// The values of the options that are asked about; `n` for those that a configuration doesn't set.
-fn parse_options(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn parse_options(text: &str) -> BTreeMap<String, String> {
     let set: BTreeMap<&str, &str> =
         build_options(text).filter(|(name, _)| OPTIONS.binary_search(name).is_ok()).collect();
     if set.is_empty() {

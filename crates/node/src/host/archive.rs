@@ -6,8 +6,8 @@ mod alias;
 mod keep;
 mod log;
 mod nodes;
-mod open;
-mod read;
+pub(crate) mod open;
+pub(crate) mod read;
 
 use std::io::{self, Read};
 use std::rc::Rc;
@@ -16,8 +16,8 @@ use std::time::Duration;
 use kernmend_core::document::snapshot::Space;
 use rustix::io::Errno;
 
-pub(super) use self::open::Metered;
-pub(super) use self::read::Members;
+pub(crate) use self::open::Metered;
+pub(crate) use self::read::Members;
 
 use self::nodes::{Id, Kind, TOP};
 use self::read::Reading;

@@ -22,6 +22,12 @@ pub enum Known {
     JournalUnits,
     /// `PATH --version` of a container runtime or kubelet that was found at that path.
     Version(String),
+    /// The version of the C library.
+    Library,
+    /// The package that a file belongs to, of Debian's.
+    DpkgOwner(String),
+    /// The package that a file belongs to, of Red Hat's.
+    RpmOwner(String),
     /// The pods that a container runtime knows, from the `crictl` that was found at that path.
     Sandboxes {
         /// The program.
@@ -46,6 +52,9 @@ impl Known {
                 [owned(JOURNAL), units].concat()
             }
             Self::Version(path) => vec![path.clone(), "--version".to_owned()],
+            Self::Library => owned(&["getconf", "GNU_LIBC_VERSION"]),
+            Self::DpkgOwner(path) => owned(&["dpkg-query", "--search", path]),
+            Self::RpmOwner(path) => owned(&["rpm", "--query", "--file", "--queryformat", "%{NAME}\\n", path]),
             Self::Sandboxes { crictl, socket } => {
                 let endpoint = format!("--runtime-endpoint=unix://{socket}");
                 [vec![crictl.clone(), endpoint], owned(&["pods", "-o", "json"])].concat()

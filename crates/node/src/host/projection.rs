@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::answer::Content;
 use super::command::Known;
-use crate::collect::{DPKG_STATUS, Form, OPTIONS, form_of, names_program};
+use crate::collect::{DPKG_STATUS, Form, LIVE_RESTORE, OPTIONS, form_of, names_program};
 
 /// What a compressed configuration is decompressed to at most; one has a quarter of a megabyte.
 const MAX_CONFIGURATION: u64 = 4 << 20;
@@ -48,7 +48,10 @@ pub(super) fn project(path: &str, content: Content) -> Content {
             let programs: Vec<String> =
                 words.filter(|word| names_program(word)).map(|path| format!("\"{path}\"")).collect();
             let comment = line.trim_start().starts_with('#');
-            (!programs.is_empty() && !comment).then(|| programs.concat())
+            let bare: String = line.split_whitespace().collect();
+            let stays = bare.contains(LIVE_RESTORE).then_some(LIVE_RESTORE);
+            let kept = [programs.concat(), stays.unwrap_or_default().to_owned()].concat();
+            (!kept.is_empty() && !comment).then_some(kept)
         }),
         "/proc/config.gz" => options(&decompress(&content)),
         path if is_configuration(path) => options(&content),
@@ -65,7 +68,12 @@ pub(super) fn project(path: &str, content: Content) -> Content {
 pub(super) fn project_output(known: &Known, content: Content) -> Content {
     match known {
         Known::Sandboxes { .. } => record(pods::crictl(&content.bytes).as_ref()),
-        Known::JournalKernel | Known::JournalUnits | Known::Version(_) => content,
+        Known::JournalKernel
+        | Known::JournalUnits
+        | Known::Version(_)
+        | Known::Library
+        | Known::DpkgOwner(_)
+        | Known::RpmOwner(_) => content,
     }
 }
 

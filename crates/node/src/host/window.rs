@@ -18,7 +18,8 @@ use super::command::Known;
 use super::request::Window;
 use super::tree::Tree;
 
-pub(super) use self::file::{Compression, FileOnDisk, LogFile, MAX_DECOMPRESSED, MEMORY};
+pub(crate) use self::file::{Compression, MEMORY};
+pub(super) use self::file::{FileOnDisk, LogFile, MAX_DECOMPRESSED};
 
 /// A log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,16 +3,18 @@
 mod freeze;
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use kernmend_core::document::Digest;
 use kernmend_core::document::snapshot::Origin;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 use rustix::system::RebootCommand;
+use sha2::{Digest as _, Sha256};
 
 use super::program::{self, Output, Program};
 use super::{LockError, MAX_NAMES, Machine, MachineError, Reboot, Status, failed};
@@ -33,8 +35,14 @@ pub struct Lock(#[expect(dead_code, reason = "the lock is the open file")] Owned
 /// Where SELinux keeps a file's label.
 const LABEL: &str = "security.selinux";
 
-/// Labels are short words; the system's own limit for any attribute is 64 KiB.
-const MAX_LABEL: usize = 4096;
+/// Where the kernel keeps what a program may do besides.
+const CAPABILITIES: &str = "security.capability";
+
+/// Bytes that are copied at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// Labels are short words, and capabilities a few numbers; the system's own limit for any attribute is 64 KiB.
+const MAX_ATTRIBUTE: usize = 4096;
 
 /// `MSDOS_SUPER_MAGIC`: a file system without permissions and owners of its own.
 const VFAT: u64 = 0x4d44;
@@ -94,7 +102,12 @@ impl Live {
         Err(Errno::LOOP)
     }
 
-    fn replaced(&self, path: &str, content: &[u8], mode: u32) -> Result<(), Errno> {
+    fn replaced(
+        &self,
+        path: &str,
+        mode: u32,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let (directory, name) = self.place(path)?;
         // Hidden, so that nobody who reads the directory takes it for one of its files; one that is there was left by a
         // kernmend that died, since only one is at work.
@@ -102,30 +115,24 @@ impl Live {
         unlinked(&directory, &part)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&directory, &*part, flags, Mode::from_raw_mode(0o600))?;
-        let written = self.written(&directory, &name, file.into(), content, mode);
-        let put = written.and_then(|()| rustix::fs::renameat(&directory, &*part, &directory, &*name));
+        let mut file = File::from(file);
+        let written = fill(&mut file).and_then(|()| Ok(Self::written(&directory, &name, &file, mode)?));
+        let put = written.and_then(|()| Ok(rustix::fs::renameat(&directory, &*part, &directory, &*name)?));
         if put.is_err() {
             // What was written takes room that may be what was missing.
             let _ = unlinked(&directory, &part);
         }
         put?;
-        rustix::fs::fsync(&directory)
+        Ok(rustix::fs::fsync(&directory)?)
     }
 
-    fn written(
-        &self,
-        directory: &OwnedFd,
-        name: &str,
-        mut file: File,
-        content: &[u8],
-        mode: u32,
-    ) -> Result<(), Errno> {
-        file.write_all(content).map_err(errno_of)?;
+    /// Makes a file that was filled like the one whose place it takes.
+    fn written(directory: &OwnedFd, name: &str, file: &File, mode: u32) -> Result<(), Errno> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match rustix::fs::openat(directory, name, flags, Mode::empty()) {
-            Ok(old) => resemble(&old, &file)?,
-            Err(Errno::NOENT) => rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
-                .or_else(|errno| if has_no_owners(&file) { Ok(()) } else { Err(errno) })?,
+            Ok(old) => resemble(&old, file)?,
+            Err(Errno::NOENT) => rustix::fs::fchmod(file, Mode::from_raw_mode(mode))
+                .or_else(|errno| if has_no_owners(file) { Ok(()) } else { Err(errno) })?,
             Err(errno) => return Err(errno),
         }
         file.sync_all().map_err(errno_of)
@@ -185,6 +192,14 @@ impl Machine for Live {
         there(read()).map_err(failed("read", path))
     }
 
+    fn digest(&self, path: &str) -> Result<Option<Digest>, MachineError> {
+        let digest = || {
+            let (mut file, _) = self.open_file(path, OFlags::RDONLY)?;
+            stream(&mut file, &mut io::sink()).map_err(errno_of)
+        };
+        there(digest()).map_err(failed("read", path))
+    }
+
     fn status(&self, path: &str) -> Result<Option<Status>, MachineError> {
         let status = || {
             let stat = rustix::fs::fstat(self.open(path, OFlags::PATH)?)?;
@@ -237,7 +252,20 @@ impl Machine for Live {
     }
 
     fn replace(&mut self, path: &str, content: &[u8], mode: u32) -> Result<(), MachineError> {
-        self.replaced(path, content, mode).map_err(failed("replace", path))
+        let replaced = self.replaced(path, mode, |file| file.write_all(content));
+        replaced.map_err(|source| MachineError::new("replace", path, source))
+    }
+
+    fn copy(&mut self, from: &str, path: &str, content: &Digest, mode: u32) -> Result<(), MachineError> {
+        let (mut source, _) = self.open_file(from, OFlags::RDONLY).map_err(failed("read", from))?;
+        let copied = self.replaced(path, mode, |file| {
+            let found = stream(&mut source, file)?;
+            if found == *content {
+                return Ok(());
+            }
+            Err(io::Error::other(format!("`{from}` holds {found}, and should hold {content}")))
+        });
+        copied.map_err(|source| MachineError::new("replace", path, source))
     }
 
     fn keep(&mut self, path: &str) -> Result<(), MachineError> {
@@ -304,7 +332,7 @@ impl Machine for Live {
             Ok(Output { code: Some(0), .. }) => Ok(()),
             // Whoever asks nicely can wait for a person; the dead man can't.
             Ok(output) if !at_once => {
-                let said = std::io::Error::other(output.text.trim().to_owned());
+                let said = io::Error::other(output.text.trim().to_owned());
                 Err(MachineError::new("reboot", "the machine", said))
             }
             Err(error) if !at_once => Err(error),
@@ -393,12 +421,7 @@ fn unlinked(directory: &OwnedFd, name: &str) -> Result<(), Errno> {
 fn resemble(old: &OwnedFd, new: &File) -> Result<(), Errno> {
     let (was, is) = (rustix::fs::fstat(old)?, rustix::fs::fstat(new)?);
     regular(&was)?;
-    let mut label = [0; MAX_LABEL];
-    match rustix::fs::fgetxattr(old, LABEL, &mut label[..]) {
-        Ok(length) => rustix::fs::fsetxattr(new, LABEL, &label[..length], XattrFlags::empty())?,
-        Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
-        Err(errno) => return Err(errno),
-    }
+    hand_on(LABEL, old, new)?;
     if has_no_owners(new) {
         return Ok(());
     }
@@ -406,8 +429,36 @@ fn resemble(old: &OwnedFd, new: &File) -> Result<(), Errno> {
         let (user, group) = (rustix::fs::Uid::from_raw(was.st_uid), rustix::fs::Gid::from_raw(was.st_gid));
         rustix::fs::fchown(new, Some(user), Some(group))?;
     }
-    // After the owner: a change of owner takes bits away.
-    rustix::fs::fchmod(new, Mode::from_raw_mode(was.st_mode & 0o7777))
+    // After the owner: a change of owner takes bits and capabilities away.
+    rustix::fs::fchmod(new, Mode::from_raw_mode(was.st_mode & 0o7777))?;
+    hand_on(CAPABILITIES, old, new)
+}
+
+/// Gives a new file an attribute of the old one, where that has it.
+fn hand_on(name: &str, old: &OwnedFd, new: &File) -> Result<(), Errno> {
+    let mut value = [0; MAX_ATTRIBUTE];
+    match rustix::fs::fgetxattr(old, name, &mut value[..]) {
+        Ok(length) => rustix::fs::fsetxattr(new, name, &value[..length], XattrFlags::empty()),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Copies a file to its end, and gives the digest of what it holds.
+fn stream(from: &mut File, to: &mut impl Write) -> io::Result<Digest> {
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match from.read(&mut chunk) {
+            Ok(0) => return Ok(Digest::from_bytes(hash.finalize().into())),
+            Ok(length) => {
+                hash.update(&chunk[..length]);
+                to.write_all(&chunk[..length])?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn has_no_owners(fd: impl std::os::fd::AsFd) -> bool {
@@ -425,7 +476,7 @@ fn sync_within(time: Duration) {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands behind `map_err`")]
-fn errno_of(error: std::io::Error) -> Errno {
+fn errno_of(error: io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }
 

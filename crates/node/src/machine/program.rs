@@ -47,6 +47,40 @@ pub enum Program {
     Boots,
     /// The last lines of the kernel's log of the boot before this one, of those that the system's journal knows.
     PreviousKernelLog,
+    /// Stops a unit of systemd, or starts it anew: one that runs goes on with what was put in place.
+    Unit {
+        /// The unit.
+        unit: String,
+        /// Whether it runs afterwards.
+        active: bool,
+    },
+    /// Makes a program tell its version: that it does is all that is asked.
+    Version {
+        /// Its path.
+        path: String,
+        /// What it is: containerd's shims have a word of their own for it.
+        program: String,
+    },
+    /// Runs the container of a bundle to its end.
+    Container {
+        /// The runtime's path.
+        runtime: String,
+        /// Where it keeps what it knows.
+        state: String,
+        /// The folder with the container's configuration.
+        bundle: String,
+        /// The container's name.
+        id: String,
+    },
+    /// Ends a container that was left behind, and forgets it.
+    Forget {
+        /// The runtime's path.
+        runtime: String,
+        /// Where it keeps what it knows.
+        state: String,
+        /// The container's name.
+        id: String,
+    },
     /// A check that a person put into a directory of checks.
     Check {
         /// Its path.
@@ -100,6 +134,16 @@ impl Program {
             Self::PreviousKernelLog => {
                 owned(&["journalctl", "--no-pager", "--quiet", "--dmesg", "--boot=-1", LOG_LINES])
             }
+            Self::Unit { unit, active: true } => owned(&["systemctl", "restart", "--", unit]),
+            Self::Unit { unit, active: false } => owned(&["systemctl", "stop", "--", unit]),
+            Self::Version { path, program } if program.starts_with("containerd-shim") => owned(&[path, "-v"]),
+            Self::Version { path, .. } => owned(&[path, "--version"]),
+            Self::Container { runtime, state, bundle, id } => {
+                owned(&[runtime, "--root", state, "run", "--bundle", bundle, id])
+            }
+            Self::Forget { runtime, state, id } => {
+                owned(&[runtime, "--root", state, "delete", "--force", id])
+            }
             Self::Check { path } => owned(&[path]),
         })
     }
@@ -124,13 +168,32 @@ pub struct Output {
 pub(super) fn run(program: &Program, deadline: Duration) -> io::Result<Output> {
     let argv = program.argv().ok_or(Errno::PERM)?;
     let ends = Instant::now() + deadline;
-    let (reader, writer) = io::pipe()?;
     let mut command = Command::new(&argv[0]);
     command
         .args(&argv[1..])
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LC_ALL", "C")
+        .env("LC_ALL", "C");
+    let mut kept = VecDeque::new();
+    let mut keep = |bytes: &[u8]| {
+        kept.extend(bytes);
+        kept.drain(..kept.len().saturating_sub(MAX_OUTPUT));
+        Ok(())
+    };
+    let code = follow(command, &mut keep, &|| (ends <= Instant::now()).then_some(Errno::TIMEDOUT))?;
+    let bytes: Vec<u8> = kept.into();
+    Ok(Output { code, text: String::from_utf8_lossy(&bytes).into_owned() })
+}
+
+/// Runs a command to its end and hands on what it says on both of its outputs; gives its exit code, or none where a signal
+/// ended it. It is ended, with all that it started, as soon as `why` gives a reason, which is asked again and again.
+pub(super) fn follow(
+    mut command: Command,
+    heard: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    why: &dyn Fn() -> Option<Errno>,
+) -> io::Result<Option<i32>> {
+    let (reader, writer) = io::pipe()?;
+    command
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)
@@ -139,7 +202,7 @@ pub(super) fn run(program: &Program, deadline: Duration) -> io::Result<Output> {
     let mut child = command.spawn()?;
     // With it go our own ends of the pipe, which would keep it open.
     drop(command);
-    let result = follow(&mut child, reader, ends);
+    let result = listen(&mut child, reader, heard, why);
     if result.is_err() {
         if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
@@ -150,9 +213,13 @@ pub(super) fn run(program: &Program, deadline: Duration) -> io::Result<Output> {
     result
 }
 
-/// Reads what a child says until it has ended.
-fn follow(child: &mut Child, mut pipe: PipeReader, ends: Instant) -> io::Result<Output> {
-    let mut kept = VecDeque::new();
+/// Hears what a child says until it has ended.
+fn listen(
+    child: &mut Child,
+    mut pipe: PipeReader,
+    heard: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    why: &dyn Fn() -> Option<Errno>,
+) -> io::Result<Option<i32>> {
     let mut buffer = [0; 4096];
     loop {
         // What was written before it ended is in the pipe by the time it has: asked first, read afterwards.
@@ -165,19 +232,17 @@ fn follow(child: &mut Child, mut pipe: PipeReader, ends: Instant) -> io::Result<
                     }
                     break;
                 }
-                length => kept.extend(&buffer[..length]),
+                length => heard(&buffer[..length])?,
             }
-            kept.drain(..kept.len().saturating_sub(MAX_OUTPUT));
-            if ends <= Instant::now() {
+            if why().is_some() {
                 break;
             }
         }
         if let Some(status) = ended {
-            let bytes: Vec<u8> = kept.into();
-            return Ok(Output { code: status.code(), text: String::from_utf8_lossy(&bytes).into_owned() });
+            return Ok(status.code());
         }
-        if ends <= Instant::now() {
-            return Err(Errno::TIMEDOUT.into());
+        if let Some(errno) = why() {
+            return Err(errno.into());
         }
     }
 }

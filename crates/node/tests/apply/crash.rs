@@ -17,6 +17,8 @@ use super::plan::plan;
 /// The clean ends of a plan, and the effects that it takes to come to the one of this fate.
 pub(crate) struct Clean {
     fate: Fate,
+    /// Makes the node.
+    machine: fn(Fate) -> Mortal,
     /// Makes the plan for a node.
     plan: fn(&Node) -> Document<Plan>,
     /// What the boots after a committed plan show.
@@ -36,17 +38,27 @@ impl Clean {
         plan: fn(&Node) -> Document<Plan>,
         shows: (&'static str, &'static str),
     ) -> Self {
-        let mut good = Mortal::new(Fate::Good);
+        Self::on(Mortal::new, fate, plan, shows)
+    }
+
+    pub(crate) fn on(
+        machine: fn(Fate) -> Mortal,
+        fate: Fate,
+        plan: fn(&Node) -> Document<Plan>,
+        shows: (&'static str, &'static str),
+    ) -> Self {
+        let mut good = machine(Fate::Good);
         let (before, planned) = (good.node.tree(), plan(&good.node));
         let ending = good.drive(&planned);
         assert_eq!(ending, Ending::Over(Outcome::Committed), "{:#?}", super::ends::events(&good));
-        let mut mortal = Mortal::new(fate);
+        let mut mortal = machine(fate);
         let _ = mortal.drive(&planned);
-        Self { fate, plan, shows, before, committed: good.node.tree(), effects: mortal.effects }
+        let committed = good.node.tree();
+        Self { fate, machine, plan, shows, before, committed, effects: mortal.effects }
     }
 
     fn check(&self, deaths: &[Death]) {
-        let mut mortal = Mortal::new(self.fate);
+        let mut mortal = (self.machine)(self.fate);
         let plan = (self.plan)(&mortal.node);
         mortal.deaths = deaths.to_vec();
         let ending = mortal.drive(&plan);
@@ -65,6 +77,7 @@ impl Clean {
             difference(&mortal.node.tree(), expected)
         );
         assert!(mortal.node.trials <= 1, "{:?} {deaths:?}: tried {} times", self.fate, mortal.node.trials);
+        assert!(mortal.node.runs_what_it_holds(), "{:?} {deaths:?}", self.fate);
         assert!(mortal.deaths.len() < deaths.len(), "nobody died: {deaths:?}");
         // And it stays so.
         let (path, new) = self.shows;
@@ -75,6 +88,17 @@ impl Clean {
 }
 
 impl Clean {
+    /// A death before each effect, with the power and without it.
+    pub(crate) fn check_all(&self) {
+        for (at, act) in self.effects.iter().enumerate() {
+            // Only a line is written in a way that can be seen half done.
+            let ways = if *act == "append" { 4 } else { 2 };
+            for way in 0..ways {
+                self.check(&[death(at, way)]);
+            }
+        }
+    }
+
     /// One death before each `stride`th effect, in all ways in turn.
     pub(crate) fn check_every(&self, stride: usize) {
         for at in (0..self.effects.len()).step_by(stride) {
@@ -83,7 +107,7 @@ impl Clean {
     }
 
     /// So many pairs of deaths, in a fixed order that is spread over all of them.
-    fn check_pairs(&self, runs: usize) {
+    pub(crate) fn check_pairs(&self, runs: usize) {
         // Prime, and larger than the number of effects.
         const STRIDE: usize = 7919;
         // Whoever goes on does again what he was at: a second life can end later than the clean run.
@@ -109,14 +133,7 @@ fn death(at: usize, way: usize) -> Death {
 }
 
 fn once(fate: Fate) {
-    let clean = Clean::run(fate);
-    for (at, act) in clean.effects.iter().enumerate() {
-        // Only a line is written in a way that can be seen half done.
-        let ways = if *act == "append" { 4 } else { 2 };
-        for way in 0..ways {
-            clean.check(&[death(at, way)]);
-        }
-    }
+    Clean::run(fate).check_all();
 }
 
 #[test]

@@ -6,14 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use kernmend_core::document::Document;
 use kernmend_core::document::plan::Plan;
+use kernmend_core::document::{Digest, Document};
 use kernmend_core::knowledge::KnowledgeBase;
 use kernmend_node::apply::{Apply, ApplyError, Ending, Options, dead_man};
 use kernmend_node::host::Host;
 use kernmend_node::machine::{Live, Lock, LockError, Machine, MachineError, Output, Program, Reboot, Status};
 
-use super::node::{Fate, Node};
+use super::node::{BROKEN, Fate, Node};
 
 pub(crate) static KNOWLEDGE: LazyLock<KnowledgeBase> = LazyLock::new(KnowledgeBase::embedded);
 
@@ -58,7 +58,15 @@ struct Killed;
 
 impl Mortal {
     pub(crate) fn new(fate: Fate) -> Self {
-        let node = Node::new(fate);
+        Self::of(Node::new(fate))
+    }
+
+    /// A node with a kubelet and a container runtime.
+    pub(crate) fn with_runtimes(fate: Fate) -> Self {
+        Self::of(Node::new(fate).with_runtimes())
+    }
+
+    fn of(node: Node) -> Self {
         Self {
             live: Live::directory(node.root()).unwrap(),
             node,
@@ -169,6 +177,10 @@ impl Machine for Mortal {
         self.live.read(path, max)
     }
 
+    fn digest(&self, path: &str) -> Result<Option<Digest>, MachineError> {
+        self.live.digest(path)
+    }
+
     fn status(&self, path: &str) -> Result<Option<Status>, MachineError> {
         self.live.status(path)
     }
@@ -194,6 +206,11 @@ impl Machine for Mortal {
     fn replace(&mut self, path: &str, content: &[u8], mode: u32) -> Result<(), MachineError> {
         self.effect("replace", path, |_| ())?;
         self.live.replace(path, content, mode)
+    }
+
+    fn copy(&mut self, from: &str, path: &str, content: &Digest, mode: u32) -> Result<(), MachineError> {
+        self.effect("copy", path, |_| ())?;
+        self.live.copy(from, path, content, mode)
     }
 
     fn keep(&mut self, path: &str) -> Result<(), MachineError> {
@@ -242,6 +259,28 @@ impl Machine for Mortal {
             }
             Program::IsActive { .. } if self.node.is_marked() && self.node.fate == Fate::Unhealthy => {
                 said(3, "failed\n")
+            }
+            Program::IsActive { unit } if self.node.is_stopped(unit) => said(3, "inactive\n"),
+            Program::Unit { unit, active } => {
+                self.node.set(unit, *active);
+                said(0, "")
+            }
+            Program::Version { path, .. } => match self.node.read(path).contains(BROKEN) {
+                true => said(127, "version `GLIBC_2.99' not found\n"),
+                false => said(0, "1.0\n"),
+            },
+            Program::Container { runtime, bundle, .. } => {
+                let told = self.node.read(&format!("{bundle}/config.json"));
+                assert!(
+                    told.contains("\"limit\":67108864") && self.node.has(&format!("{bundle}/rootfs/proc"))
+                );
+                match self.node.read(runtime).contains(BROKEN) {
+                    true => said(1, "exec format error\n"),
+                    false => said(0, ""),
+                }
+            }
+            Program::Check { .. } if self.node.fate == Fate::Unhealthy && self.node.is_swapped() => {
+                said(1, "pods don't start\n")
             }
             Program::Boots => said(0, &self.node.list_of_boots()),
             Program::PreviousKernelLog => said(0, "Linux version 6.1\n"),

@@ -20,6 +20,16 @@ pub(crate) const MARK: &str = "kernmend.trial=0123456789ab";
 pub(crate) const ID: &str = "gnulinux-simple-6b2d4d3c";
 pub(crate) const TRIAL_ID: &str = "kernmend-trial";
 
+/// What a program holds that can't be started.
+pub(crate) const BROKEN: &str = "broken";
+
+pub(crate) const KUBELET: &str = "/usr/bin/kubelet";
+pub(crate) const RUNC: &str = "/usr/sbin/runc";
+
+/// The units of a node with runtimes, and the programs that they run.
+const UNITS: [(&str, &str); 2] =
+    [("kubelet.service", KUBELET), ("containerd.service", "/usr/bin/containerd")];
+
 /// What befalls the trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -42,6 +52,8 @@ pub(crate) struct Node {
     /// How often the trial was booted.
     pub(crate) trials: usize,
     boots: usize,
+    /// What the units run that run, on a node with runtimes.
+    units: BTreeMap<&'static str, String>,
     /// The boots that came as far as to write their log to the disk, by their ids.
     logged: Vec<String>,
 }
@@ -59,6 +71,7 @@ impl Node {
             is_rebooting: false,
             trials: 0,
             boots: 0,
+            units: BTreeMap::new(),
             logged: Vec::new(),
         };
         let mut block = b"# GRUB Environment Block\n".to_vec();
@@ -185,8 +198,53 @@ impl Node {
             let id = format!("boot-{}", self.boots);
             self.write("/proc/sys/kernel/random/boot_id", format!("{id}\n"));
             self.logged.push(id);
+            for (unit, _) in UNITS {
+                self.set(unit, true);
+            }
             return;
         }
+    }
+
+    /// Puts a kubelet, runc and containerd on the node, and what should take their places into `/root`.
+    pub(crate) fn with_runtimes(mut self) -> Self {
+        for (path, content) in [
+            (KUBELET, "old kubelet"),
+            ("/opt/kube/bin/kubelet", "an older kubelet"),
+            (RUNC, "old runc"),
+            ("/usr/bin/containerd", "old containerd"),
+            ("/root/kubelet", "new kubelet"),
+            ("/root/runc", "new runc"),
+            ("/root/containerd", "new containerd"),
+        ] {
+            self.write(path, content);
+            fs::set_permissions(self.at(path), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        self.boot();
+        self
+    }
+
+    /// Stops a unit, or starts it anew.
+    pub(crate) fn set(&mut self, unit: &str, active: bool) {
+        let (unit, path) = UNITS.into_iter().find(|(known, _)| *known == unit).unwrap();
+        self.units.remove(unit);
+        if active && self.has(path) {
+            self.units.insert(unit, self.read(path));
+        }
+    }
+
+    /// Whether a unit of this node was stopped, and not started since.
+    pub(crate) fn is_stopped(&self, unit: &str) -> bool {
+        UNITS.iter().any(|(known, path)| *known == unit && self.has(path)) && !self.units.contains_key(unit)
+    }
+
+    pub(crate) fn is_swapped(&self) -> bool {
+        self.has(KUBELET) && self.read(KUBELET) == "new kubelet"
+    }
+
+    /// Whether every unit runs, and runs what is on the disk.
+    pub(crate) fn runs_what_it_holds(&self) -> bool {
+        let mut units = UNITS.iter().filter(|(_, path)| self.has(path));
+        units.all(|(unit, path)| self.units.get(unit) == Some(&self.read(path)))
     }
 
     /// The boots as `journalctl --list-boots` tells of them.

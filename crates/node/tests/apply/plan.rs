@@ -95,6 +95,7 @@ pub(crate) fn plan(node: &Node) -> Document<Plan> {
             health_deadline: 60,
             dead_man: 900,
         }),
+        probation: None,
         remarks: Vec::new(),
         report: None,
     };

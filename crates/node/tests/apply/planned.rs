@@ -26,6 +26,7 @@ fn planned(node: &Node, remedy: Remedy) -> Document<Plan> {
         machine_id: "0123",
         is_installed: true,
         fell_back: &[],
+        site: &plan::swap::Site::default(),
     };
     let wish = Wish { remedy: Some(remedy), advisory: None, ..Wish::default() };
     let mut plan = plan::plan(&known, &KNOWLEDGE, &wish);

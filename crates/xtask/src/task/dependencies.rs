@@ -34,7 +34,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 /// The user's cache folder.
-fn cache() -> Result<PathBuf, Failure> {
+pub(super) fn cache() -> Result<PathBuf, Failure> {
     let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     folder("XDG_CACHE_HOME")
         .or_else(|| folder("HOME").map(|home| home.join(".cache")))

@@ -11,7 +11,8 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The documents that have a committed schema.
-const DOCUMENTS: [&str; 8] = ["boot", "snapshot", "report", "kernels", "news", "plan", "proof", "signals"];
+const DOCUMENTS: [&str; 10] =
+    ["boot", "build", "bundle", "snapshot", "report", "kernels", "news", "plan", "proof", "signals"];
 
 /// Builds kernmend and writes the schemas.
 pub(crate) fn run(workspace: &Workspace) -> ExitCode {

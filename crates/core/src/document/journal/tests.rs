@@ -15,6 +15,7 @@ fn plan() -> Document<Plan> {
         refusals: Vec::new(),
         steps: Vec::new(),
         trial: None,
+        probation: None,
         remarks: Vec::new(),
         report: None,
     };

@@ -117,6 +117,7 @@ fn destination(into: Destination, messages: Messages) -> &'static str {
         Destination::Trial => messages.page_into_trial(),
         Destination::Old => messages.page_into_old(),
         Destination::New => messages.page_into_new(),
+        Destination::Anew => messages.page_into_anew(),
     }
 }
 
@@ -181,7 +182,7 @@ fn lines(plan: &Plan, entries: &[Entry], messages: Messages) -> Vec<Line> {
                     messages.page_failed_check(plan::check(&check.check, messages), &check.seen)
                 };
                 let all = |checks: &[FailedCheck]| checks.iter().map(seen).collect::<Vec<_>>().join("; ");
-                let checks = plan.trial.iter().flat_map(|trial| &trial.health);
+                let checks = plan.health().iter();
                 let mut more: Vec<String> = checks.map(|check| plan::check(check, messages)).collect();
                 if !untold.is_empty() {
                     more.push(messages.page_untold(all(untold)));

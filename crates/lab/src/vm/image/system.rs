@@ -5,10 +5,10 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::{BootOn, Debian, Kernels, Recipe};
-use crate::debian::sources;
+use crate::debian::bootstrap;
 use crate::vm::VmError;
 use crate::vm::guest::{AGENT, AGENT_RULE, AGENT_UNIT, CONSOLE_UNIT};
 use crate::{LabError, cache, command};
@@ -169,17 +169,7 @@ fn install(folder: &Path, root: &Path, recipe: Recipe) -> Result<(), VmError> {
     for (path, content) in EARLY {
         write(&early.join(path), 0o644, content)?;
     }
-    let list = folder.join("sources.list");
-    fs::write(&list, sources(recipe.debian.suites())?).map_err(LabError::file("writing", &list))?;
-    let mut mmdebstrap = Command::new("mmdebstrap");
-    mmdebstrap.args(["--variant=minbase", "--mode=root", "--format=directory"]);
-    // A release that is no longer kept up has a list that has expired.
-    mmdebstrap.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
-    mmdebstrap.arg(format!("--include={}", packages(recipe).join(",")));
-    // The hook is words of a shell; the folder is therefore named from where it runs.
-    mmdebstrap.arg("--setup-hook=sync-in early /").current_dir(folder);
-    mmdebstrap.arg("").arg(root).arg(&list).stdin(Stdio::null());
-    command::run(&mut mmdebstrap)?;
+    bootstrap(folder, root, recipe.debian.suites(), &packages(recipe), Some("early"))?;
     fs::remove_dir_all(&early).map_err(LabError::file("removing", &early))?;
     Ok(())
 }

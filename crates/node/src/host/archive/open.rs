@@ -63,7 +63,7 @@ fn is_tar(start: &[u8]) -> bool {
 
 /// What has gone through a [`Metered`] stream.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     /// What the next step may read before it fails.
     pub(super) allowed: Cell<u64>,
     /// Bytes so far, unpacked.
@@ -92,7 +92,7 @@ impl Meter {
 }
 
 /// The plain tar stream.
-pub(in crate::host) struct Metered<'a> {
+pub(crate) struct Metered<'a> {
     stream: Box<dyn Read + 'a>,
     meter: Rc<Meter>,
 }
@@ -139,7 +139,7 @@ impl Read for Metered<'_> {
 }
 
 /// Opens an archive.
-pub(super) fn open<'a>(file: impl Read + 'a) -> Result<(Metered<'a>, Rc<Meter>), ReadArchiveError> {
+pub(crate) fn open<'a>(file: impl Read + 'a) -> Result<(Metered<'a>, Rc<Meter>), ReadArchiveError> {
     let mut file = file;
     let mut start = Vec::with_capacity(BLOCK);
     (&mut file).take(BLOCK as u64).read_to_end(&mut start).map_err(ReadArchiveError::Read)?;
@@ -164,7 +164,7 @@ pub(super) fn open<'a>(file: impl Read + 'a) -> Result<(Metered<'a>, Rc<Meter>),
 
 /// Reads what follows the last member, so that a broken end of the compression is met. Gives whether the archive has an end
 /// mark.
-pub(super) fn finish(mut stream: Metered<'_>, meter: &Meter) -> Result<bool, ReadArchiveError> {
+pub(crate) fn finish(mut stream: Metered<'_>, meter: &Meter) -> Result<bool, ReadArchiveError> {
     let has_mark = meter.zeros.get() >= BLOCK as u64;
     meter.allowed.set(MAX_TAIL);
     let mut buffer = vec![0; TAIL_BUFFER];

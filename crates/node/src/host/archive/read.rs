@@ -37,13 +37,13 @@ const NESTED_MEMORY: u64 = 40 << 20;
 const MAX_EXAMPLE: usize = 200;
 
 /// The members of a tar stream. Each may be read as far as it says it goes, and what describes the next one is bounded.
-pub(in crate::host) struct Members<'a, 'b> {
+pub(crate) struct Members<'a, 'b> {
     entries: tar::Entries<'a, Metered<'b>>,
     meter: Rc<Meter>,
 }
 
 impl<'a, 'b> Members<'a, 'b> {
-    pub(super) fn new(
+    pub(crate) fn new(
         archive: &'a mut tar::Archive<Metered<'b>>,
         meter: Rc<Meter>,
     ) -> Result<Self, ReadArchiveError> {
@@ -52,7 +52,7 @@ impl<'a, 'b> Members<'a, 'b> {
     }
 
     /// The next member.
-    pub(in crate::host) fn next(&mut self) -> Result<Option<Entry<'a, Metered<'b>>>, ReadArchiveError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Entry<'a, Metered<'b>>>, ReadArchiveError> {
         // What is left of the last member is passed over first.
         self.meter.allowed.set(self.meter.allowed.get().saturating_add(MAX_HEAD));
         let entry =
@@ -69,7 +69,7 @@ impl<'a, 'b> Members<'a, 'b> {
     }
 
     /// What an error in reading `member` means.
-    pub(in crate::host) fn failure(&self, member: &str, source: io::Error) -> ReadArchiveError {
+    pub(crate) fn failure(&self, member: &str, source: io::Error) -> ReadArchiveError {
         self.meter.failure(&example(member), source)
     }
 }

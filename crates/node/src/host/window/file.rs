@@ -9,7 +9,7 @@ use super::{CHUNK, Poured, Sink};
 pub(in crate::host) const MAX_DECOMPRESSED: u64 = 1 << 30;
 
 /// What decompressing one file may use: `xz -9` asks for 65 MiB, and `zstd -19` for 8.
-pub(in crate::host) const MEMORY: u64 = 80 << 20;
+pub(crate) const MEMORY: u64 = 80 << 20;
 
 /// One file of a log, opened.
 pub(in crate::host) trait LogFile {
@@ -23,9 +23,9 @@ pub(in crate::host) trait LogFile {
     fn pour(self: Box<Self>, take: u64, sink: Sink<'_>) -> (u64, io::Result<()>);
 }
 
-/// How a file is compressed, by its name.
+/// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::host) enum Compression {
+pub(crate) enum Compression {
     None,
     Gzip,
     Xz,
@@ -42,11 +42,7 @@ impl Compression {
     }
 
     /// The plain content of `file`; decompressing it uses about `memory` bytes at most.
-    pub(in crate::host) fn reader<'a>(
-        self,
-        file: impl Read + 'a,
-        memory: u64,
-    ) -> io::Result<Box<dyn Read + 'a>> {
+    pub(crate) fn reader<'a>(self, file: impl Read + 'a, memory: u64) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::None => Box::new(file),
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),

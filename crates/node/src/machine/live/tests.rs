@@ -47,6 +47,32 @@ fn what_is_replaced_hands_on_what_it_has_besides_its_content() {
 }
 
 #[test]
+fn a_copy_is_put_in_place_as_a_whole_or_not_at_all() {
+    let (directory, mut live) = root();
+    let at = |path: &str| directory.path().join("root").join(path);
+    // More than is held at a time.
+    let new: Vec<u8> = (0..3 * CHUNK + 7).map(|number| (number % 251).to_le_bytes()[0]).collect();
+    fs::write(at("esp/new"), &new).unwrap();
+    fs::write(at("etc/program"), "old").unwrap();
+    fs::set_permissions(at("etc/program"), fs::Permissions::from_mode(0o751)).unwrap();
+    symlink("program", at("etc/link")).unwrap();
+    let running = File::open(at("etc/program")).unwrap();
+    let error = live.copy("/esp/new", "/etc/link", &Digest::of(b"other"), 0o755).unwrap_err();
+    assert!(error.line().contains("`/esp/new` holds sha256:"), "{}", error.line());
+    assert_eq!(live.digest("/etc/program").unwrap(), Some(Digest::of(b"old")));
+    live.copy("/esp/new", "/etc/link", &Digest::of(&new), 0o700).unwrap();
+    assert_eq!(live.digest("/etc/program").unwrap(), Some(Digest::of(&new)));
+    assert_eq!(live.status("/etc/program").unwrap().unwrap().mode, 0o751);
+    assert!(fs::symlink_metadata(at("etc/link")).unwrap().is_symlink());
+    assert_eq!(io::read_to_string(running).unwrap(), "old", "who has it open keeps it");
+    live.copy("/esp/new", "/etc/made", &Digest::of(&new), 0o700).unwrap();
+    assert_eq!(live.status("/etc/made").unwrap(), Some(Status { size: new.len() as u64, mode: 0o700 }));
+    assert_eq!(live.digest("/etc/none").unwrap(), None);
+    assert!(live.digest("/etc").is_err() && live.copy("/etc", "/etc/made", &Digest::of(b""), 0o700).is_err());
+    assert_eq!(names(&at("etc")), ["link", "made", "program"]);
+}
+
+#[test]
 fn a_link_at_the_end_stays_and_its_target_is_written_inside_the_root() {
     let (directory, mut live) = root();
     let at = |path: &str| directory.path().join(path);
