@@ -115,14 +115,9 @@ pub fn upstream(package: Package) -> Result<PathBuf, DebianError> {
 }
 
 fn make(root: &Path, packages: &[Package]) -> Result<(), DebianError> {
-    let mut suites: Vec<&str> = packages.iter().map(|package| package.suite).collect();
-    suites.sort_unstable();
-    suites.dedup();
-    let archive = Archive::open(&suites, "deb")?;
+    let archive = Archive::open(&suites(packages), "deb")?;
     for package in packages {
-        archive.run(&["download", &format!("{}/{}", package.name, package.suite)])?;
-        let begin = format!("{}_", package.name);
-        let fetched = archive.fetched(|name| name.starts_with(&begin), package.name)?;
+        let fetched = archive.download(package.suite, package.name)?;
         // Those of a suite share a root, since some lead by links into others.
         let into = root.join(package.suite);
         fs::create_dir_all(&into).map_err(LabError::file("creating", &into))?;
@@ -130,6 +125,37 @@ fn make(root: &Path, packages: &[Package]) -> Result<(), DebianError> {
         fs::remove_file(&fetched).map_err(LabError::file("removing", &fetched))?;
     }
     Ok(())
+}
+
+/// The package files of the kernel that a package without files of its own stands for, `linux-image-cloud-amd64`, and of those
+/// beside it by their names, in one folder of the cache.
+///
+/// # Errors
+///
+/// Where they can't be fetched.
+pub fn kernel(meta: Package, beside: &[Package]) -> Result<PathBuf, DebianError> {
+    let all = [&[meta], beside].concat();
+    let recipe: Vec<String> = all.iter().map(|p| format!("{}/{}", p.suite, p.name)).collect();
+    let recipe = format!("{LAYOUT}\nkernel\n{}", recipe.join("\n"));
+    cache::entry("debian", &recipe, |root| {
+        let archive = Archive::open(&suites(&all), "deb")?;
+        let image = archive.dependency(meta, "linux-image-")?;
+        let images = [(meta.suite, meta.name), (meta.suite, image.as_str())];
+        let beside = beside.iter().map(|package| (package.suite, package.name));
+        for (suite, name) in images.into_iter().chain(beside) {
+            let path = archive.download(suite, name)?;
+            let to = root.join(path.file_name().unwrap_or_default());
+            fs::copy(&path, &to).map_err(LabError::file("copying to", &to))?;
+        }
+        Ok(())
+    })
+}
+
+fn suites(packages: &[Package]) -> Vec<&'static str> {
+    let mut suites: Vec<&str> = packages.iter().map(|package| package.suite).collect();
+    suites.sort_unstable();
+    suites.dedup();
+    suites
 }
 
 /// Debian's archive as apt sees it, with lists of its own and a folder for what is fetched; gone when it is dropped.
@@ -159,7 +185,12 @@ impl Archive {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<(), LabError> {
-        let mut command = apt(self.work.path());
+        self.ask("apt-get", arguments).map(drop)
+    }
+
+    /// What a program of apt says.
+    fn ask(&self, program: &str, arguments: &[&str]) -> Result<String, LabError> {
+        let mut command = apt(program, self.work.path());
         command.arg(format!("-oDir::Etc::SourceList={}", self.path("sources.list").display()));
         // A file that isn't there: the machine's further sources are left out.
         command.arg(format!("-oDir::Etc::SourceParts={}", self.path("state/none").display()));
@@ -169,7 +200,23 @@ impl Archive {
             "-oAcquire::Languages=none",
             "-oAcquire::Retries=3",
         ]);
-        command::run(command.args(arguments).current_dir(self.path("fetched"))).map(drop)
+        command::run(command.args(arguments).current_dir(self.path("fetched")))
+    }
+
+    /// A package file, in a folder that goes away with this.
+    fn download(&self, suite: &str, name: &str) -> Result<PathBuf, DebianError> {
+        self.run(&["download", &format!("{name}/{suite}")])?;
+        let begin = format!("{name}_");
+        self.fetched(|name| name.starts_with(&begin), name)
+    }
+
+    /// The package that another depends on whose name begins so.
+    fn dependency(&self, package: Package, begin: &str) -> Result<String, DebianError> {
+        let suite = format!("-oAPT::Default-Release={}", package.suite);
+        let said = self.ask("apt-cache", &["depends", "--important", &suite, package.name])?;
+        let names = said.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+        let found = names.map(str::trim).find(|name| name.starts_with(begin));
+        found.map(str::to_owned).ok_or_else(|| DebianError::NotFetched(format!("{begin}…")))
     }
 
     /// A file that was fetched, by its name.
@@ -183,9 +230,9 @@ impl Archive {
     }
 }
 
-/// apt with a state and a cache of its own.
-fn apt(work: &Path) -> Command {
-    let mut command = Command::new("apt-get");
+/// A program of apt with a state and a cache of its own.
+fn apt(program: &str, work: &Path) -> Command {
+    let mut command = Command::new(program);
     command.arg(format!("-oDir::State={}", work.join("state").display()));
     command.arg(format!("-oDir::Cache={}", work.join("cache").display()));
     // Fetching as another user fails where that user can't enter the cache folder.
@@ -204,7 +251,7 @@ fn sources(suites: &[&str]) -> Result<String, DebianError> {
     let own = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap_or_default();
     // With no lists of its own, apt names what it would fetch; that needs no network.
     let empty = tempfile::tempdir().map_err(LabError::file("making a folder in", env::temp_dir()))?;
-    let uris = command::run(apt(empty.path()).args(["update", "--print-uris"]))?;
+    let uris = command::run(apt("apt-get", empty.path()).args(["update", "--print-uris"]))?;
     let archive = |suite: &str| {
         let own = if suite.ends_with("-security") { format!("{own}-security") } else { own.to_owned() };
         let end = format!("/dists/{own}/InRelease");

@@ -8,6 +8,7 @@ pub mod cgroup_farm;
 mod command;
 pub mod debian;
 pub mod downtime;
+pub mod enterprise;
 pub mod gaps;
 pub mod go;
 pub mod grub_emu;

@@ -20,6 +20,9 @@ const MODULES: [&str; 2] = ["lib/modules/", "usr/lib/modules/"];
 /// Where programs and their settings are: what packages ask for by path is one of these.
 const PROGRAMS: [&str; 5] = ["bin/", "sbin/", "usr/bin/", "usr/sbin/", "etc/"];
 
+/// Where a package keeps what is about itself.
+const ABOUT: [&str; 3] = ["usr/share/bug/", "usr/share/doc/", "usr/share/lintian/"];
+
 /// A file whose content is asked for, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
@@ -154,7 +157,7 @@ impl Contents {
             _ if path.starts_with("lib/firmware/") || path.starts_with("usr/lib/firmware/") => {
                 self.firmware = true;
             }
-            _ if path.starts_with("usr/share/doc/") || path.starts_with("usr/share/lintian/") => {}
+            _ if ABOUT.iter().any(|place| path.starts_with(place)) => {}
             _ => self.other = true,
         }
     }

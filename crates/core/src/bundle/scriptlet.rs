@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// Programs that make or index a kernel's files, or change what a boot loader starts.
-const PROGRAMS: [&str; 25] = [
+const PROGRAMS: [&str; 26] = [
     "depmod",
     "dracut",
     "grub-editenv",
@@ -19,6 +19,7 @@ const PROGRAMS: [&str; 25] = [
     "installkernel",
     "kernel-install",
     "linux-check-removal",
+    "linux-run-hooks",
     "linux-update-symlinks",
     "mkinitramfs",
     "mkinitrd",
@@ -74,6 +75,7 @@ mod tests {
                 "depmod $version\n    DEB_MAINT_PARAMS=\"$*\" run-parts --arg=$version /etc/kernel/postinst.d\n",
                 &["/etc/kernel/postinst.d", "depmod", "run-parts"],
             ),
+            ("linux-run-hooks image postinst $version $image_path -- \"$@\"\n", &["linux-run-hooks"]),
             ("# update-grub\necho my-update-grub grubbyx\n", &[]),
             ("$(grubby --default-kernel)\"dracut\";", &["dracut", "grubby"]),
         ] {

@@ -151,7 +151,7 @@ pub enum Kind {
     Firmware,
     /// It holds programs that come with a kernel.
     Tools,
-    /// It holds no file, and pulls others in.
+    /// It holds nothing but what is about itself: it may pull others in.
     Meta,
     /// It holds what other packages are built from.
     Source,

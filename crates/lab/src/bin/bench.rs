@@ -16,8 +16,9 @@ use kernmend_core::document::Document;
 use kernmend_core::document::snapshot::Snapshot;
 use lab::cgroup_farm::CgroupFarm;
 use lab::debian::runtimes::{self, CONTAINERD, CRUN, DOCKER, RUNC_12};
-use lab::debian::{Package, Packages};
+use lab::debian::{self, Package, Packages};
 use lab::downtime::{self, Away};
+use lab::enterprise;
 use lab::kernmend;
 use lab::log::{self, Known};
 use lab::measure::{self, Usage};
@@ -26,13 +27,14 @@ use lab::table::{Row, Table};
 
 type Bench = fn() -> Result<Vec<Row>, Box<dyn Error>>;
 
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 7] = [
     ("cgroup-walk", cgroup_walk),
     ("state", state),
     ("programs", programs),
     ("logs", logs),
     ("follow", follow),
     ("downtime", downtime),
+    ("bundle", bundle),
 ];
 
 const RIPGREP: Package = Package { suite: "bookworm", name: "ripgrep" };
@@ -273,6 +275,48 @@ fn downtime() -> Result<Vec<Row>, Box<dyn Error>> {
         row("wall time", |away| away.wall, Some(1.15)),
         row("processor time", |away| away.processor, None),
     ])
+}
+
+/// What it costs to make a bundle, beside `sha256sum` over the same packages: 1 GiB of which nothing has to be unpacked, and a
+/// kernel of Debian's, which has to be as a whole.
+fn bundle() -> Result<Vec<Row>, Box<dyn Error>> {
+    const ALLOWED_PEAK: f64 = 160.0;
+    let image = Package { suite: "bookworm", name: "linux-image-cloud-amd64" };
+    let dir = tempfile::tempdir()?;
+    let (rpms, out) = (dir.path().join("rpms"), dir.path().join("out"));
+    fs::create_dir(&rpms)?;
+    let kernel = enterprise::Kernel::get(image)?;
+    fs::copy(kernel.package(), rpms.join("kernel-ml.rpm"))?;
+    kernel.large(1 << 30, &rpms.join("large.rpm"))?;
+    let mut rows = Vec::new();
+    let mut peak = 0;
+    for (what, folder) in
+        [("1 GiB of RPM packages", rpms), ("a kernel of Debian's", debian::kernel(image, &[])?)]
+    {
+        let mut ours = kernmend::command(["bundle", "create", "-o"]);
+        ours.arg(&out).arg(&folder);
+        let mut peer = Command::new("sha256sum");
+        for entry in fs::read_dir(&folder)? {
+            peer.arg(entry?.path());
+        }
+        let (ours, peer) = turns(&ours, &peer)?;
+        peak = peak.max(ours.peak);
+        rows.push(Row {
+            what: format!("bundle of {what}: processor time"),
+            ours: milliseconds(ours.processor),
+            peer: milliseconds(peer.processor),
+            unit: "ms",
+            goal: None,
+        });
+    }
+    rows.push(Row {
+        what: "bundle of these: peak of what is allowed".to_owned(),
+        ours: mib(peak),
+        peer: ALLOWED_PEAK,
+        unit: "MiB",
+        goal: Some(1.0),
+    });
+    Ok(rows)
 }
 
 fn mib(bytes: u64) -> f64 {

@@ -13,7 +13,7 @@ use crate::run::Run;
 use crate::workspace::Workspace;
 
 /// The Debian packages that the tests need, each with the reason.
-const PACKAGES: [(&str, &str); 22] = [
+const PACKAGES: [(&str, &str); 25] = [
     ("chromium", "a real browser for the page of a proof"),
     ("cpio", "the judge of the archives that the lab adds to an initramfs"),
     ("crun", "a real runtime on the live machine that is not built from libcontainer"),
@@ -23,14 +23,17 @@ const PACKAGES: [(&str, &str); 22] = [
     ("fonts-wqy-microhei", "Chinese letters in screenshots of that page"),
     ("gcc", "the C in a runc, and a program for its container"),
     ("git", "sources of runtimes are fetched from repositories"),
+    ("gnupg", "a key that packages of the lab are signed with"),
     ("grub-emu", "GRUB in user space: the truth about what boots next"),
     ("libc6-dev", "C's library of those runcs, also for static ones"),
     ("libseccomp-dev", "their filters of system calls"),
     ("make", "their makefiles"),
+    ("minisign", "the signature of a bundle, made by the ordinary program"),
     ("mmdebstrap", "the Debian of virtual machines"),
     ("pkg-config", "tells their builds where libraries are"),
     ("qemu-system-x86", "virtual machines"),
     ("qemu-utils", "the disks of virtual machines"),
+    ("rpm", "RPM packages that stand in for those of Enterprise Linux"),
     ("runc", "a real runtime on the live machine: it ignores kernel memory accounting"),
     ("sosreport", "a real sosreport of this machine, as support asks for it"),
     ("strace", "a runc is watched while it starts a container"),
