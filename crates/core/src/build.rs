@@ -48,8 +48,6 @@ pub struct Source {
     pub knows_tag: bool,
     /// Whether what it needs of others is in it.
     pub is_vendored: bool,
-    /// Whether there is a go.mod.
-    pub has_modules: bool,
     /// Whether its own makefiles are in it.
     pub has_makefile: bool,
 }
@@ -121,17 +119,16 @@ fn is_by_make(way: &Way, source: &Source, toolchain: &Toolchain) -> bool {
 /// All that stands in the way of a build.
 #[must_use]
 pub fn weigh(wish: &Wish, way: &Way, source: &Source, toolchain: &Toolchain) -> Vec<Refusal> {
-    let mut found = of_source(wish, way, source);
+    let mut found = of_source(wish, source);
     found.extend(of_toolchain(wish, way, source, toolchain));
     found
 }
 
-fn of_source(wish: &Wish, way: &Way, source: &Source) -> Vec<Refusal> {
+fn of_source(wish: &Wish, source: &Source) -> Vec<Refusal> {
     let mut found = Vec::new();
     let evidence = [source.version.from()];
-    let asked = wish.version.to_string();
     if let Some(says) = source.version.value().filter(|says| !is_version(says, wish.version)) {
-        let values = [("says", says.clone()), ("version", asked.clone())];
+        let values = [("says", says.clone()), ("version", wish.version.to_string())];
         let command = format!(
             "git clone --depth 1 --branch {} {}",
             wish.version.tag(),
@@ -144,13 +141,6 @@ fn of_source(wish: &Wish, way: &Way, source: &Source) -> Vec<Refusal> {
     }
     if !source.is_vendored {
         found.push(refusal(Remark::new("build-not-vendored", []), &[recipe::VENDORED], "go mod vendor"));
-    }
-    if way.layout == Layout::Modules && !source.has_modules {
-        found.push(refusal(
-            Remark::new("build-other-version", [("says", "go.mod".to_owned()), ("version", asked)]),
-            &["go.mod"],
-            "",
-        ));
     }
     found
 }
@@ -182,7 +172,8 @@ fn of_toolchain(wish: &Wish, way: &Way, source: &Source, toolchain: &Toolchain) 
     let is_kubelet = wish.component == Component::Kubelet;
     let needs_c = !way.libraries.is_empty() || wish.linkage != Linkage::Static;
     let needed = [
-        ("bash", by_make && is_kubelet),
+        // runc's makefiles name it too, before there were modules.
+        ("bash", by_make && way.layout == Layout::Gopath),
         ("gcc", needs_c),
         ("make", by_make),
         ("pkg-config", !way.libraries.is_empty()),

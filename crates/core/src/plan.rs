@@ -120,8 +120,10 @@ pub fn plan(node: &Node<'_>, knowledge: &KnowledgeBase, wish: &Wish) -> Document
         let ordered = match remedy {
             Remedy::NewerRuntime | Remedy::RebuiltRuntime => swap::steps(node, knowledge, wish, &plan),
             _ => {
-                plan.refusals = preflight::refusals(node, wish);
-                order::steps(node, wish, &remedy, &plan)
+                let ordered = order::steps(node, wish, &remedy, &plan);
+                let reboots = ordered.as_ref().map_or(true, |ordered| ordered.trial.is_some());
+                plan.refusals = preflight::refusals(node, wish, reboots);
+                ordered
             }
         };
         match ordered {

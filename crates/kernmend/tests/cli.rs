@@ -97,8 +97,20 @@ fn wrong_usage_and_wrong_input_are_3_and_say_what_to_do() {
     error: read the snapshot `/nowhere/at/all`
     cause: No such file or directory (os error 2)
     ");
+    insta::assert_snapshot!(session(&["plan", "--root", &clear, "--with", "runc=/nowhere"]), @r"
+    exit code 3
+    error: look at `/nowhere`, which is to take the place of runc
+    cause: No such file or directory (os error 2)
+    ");
+    let with_kernel = ["plan", "--root", &clear, "--with", "runc=/nowhere", "--remedy", "nokmem"];
+    insta::assert_snapshot!(session(&with_kernel), @r"
+    exit code 3
+    error: --with is for newer-runtime and rebuilt-runtime
+    ");
     for wrong in [
         &["check", "--fail-on", "clear"][..],
+        &["plan", "--with", "runc"],
+        &["plan", "--with", "/usr/bin/runc=x"],
         &["check", "--no-such-option"],
         &["check", "--root", ".", "--snapshot", "x"],
         &["schema", "no-such-document"],

@@ -18,7 +18,7 @@ pub fn module(runc: Runc) -> Result<PathBuf, DebianError> {
     // A folder without a module of its own, since a module around would have a say.
     let nowhere = tempfile::tempdir().map_err(LabError::file("making a folder in", std::env::temp_dir()))?;
     let asked = format!("{}@{}", Runc::MODULE, runc.version);
-    let mut download = go(&GO_1_24.root()?, nowhere.path());
+    let mut download = go(GO_1_24, nowhere.path())?;
     let answer = command::run(download.args(["mod", "download", "-json", &asked]))?;
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
     let folder = answer["Dir"].as_str().map(PathBuf::from);
@@ -37,17 +37,18 @@ pub fn tree(runc: Runc) -> Result<PathBuf, DebianError> {
         let from = module(runc)?;
         // Modules lie in Go's cache without the right to change them.
         command::run(Command::new("cp").args(["-r", "--no-preserve=mode"]).arg(from.join(".")).arg(folder))?;
-        let root = GO_1_24.root()?;
-        let vendor = || command::run(go(&root, folder).args(["mod", "vendor"]));
+        let run = |arguments: &[&str]| -> Result<(), DebianError> {
+            command::run(go(GO_1_24, folder)?.args(arguments))?;
+            Ok(())
+        };
         if runc.pins.is_empty() {
-            vendor()?;
-            return Ok(());
+            return run(&["mod", "vendor"]);
         }
         // For as long as it takes, they are a module. What its tests need isn't told, and isn't needed.
         let module = folder.join("go.mod");
         fs::write(&module, runc.module_file()).map_err(LabError::file("writing", &module))?;
-        command::run(go(&root, folder).args(["mod", "tidy", "-e"]))?;
-        vendor()?;
+        run(&["mod", "tidy", "-e"])?;
+        run(&["mod", "vendor"])?;
         for file in ["go.mod", "go.sum", "vendor/modules.txt"] {
             let file = folder.join(file);
             fs::remove_file(&file).map_err(LabError::file("removing", &file))?;

@@ -21,17 +21,33 @@ pub struct Toolchain {
     packages: [&'static str; 2],
     /// Where it lies in them.
     root: &'static str,
+    /// The processor that it builds for, by Go's name; nothing for this machine's.
+    target: Option<&'static str>,
 }
 
 /// Debian 13's.
-pub const GO_1_24: Toolchain =
-    Toolchain { suite: "trixie", packages: ["golang-1.24-go", "golang-1.24-src"], root: "usr/lib/go-1.24" };
+pub const GO_1_24: Toolchain = Toolchain {
+    suite: "trixie",
+    packages: ["golang-1.24-go", "golang-1.24-src"],
+    root: "usr/lib/go-1.24",
+    target: None,
+};
 
 /// Debian 11's: its programs hold their build information in the form of before Go 1.18, without tags.
-pub const GO_1_15: Toolchain =
-    Toolchain { suite: "bullseye", packages: ["golang-1.15-go", "golang-1.15-src"], root: "usr/lib/go-1.15" };
+pub const GO_1_15: Toolchain = Toolchain {
+    suite: "bullseye",
+    packages: ["golang-1.15-go", "golang-1.15-src"],
+    root: "usr/lib/go-1.15",
+    target: None,
+};
 
 impl Toolchain {
+    /// The same for another machine's processor, by Go's name. C is compiled for this machine's alone.
+    #[must_use]
+    pub const fn targeting(self, processor: &'static str) -> Self {
+        Self { target: Some(processor), ..self }
+    }
+
     /// Its root, `GOROOT`.
     ///
     /// # Errors
@@ -116,7 +132,6 @@ impl Build<'_> {
         let arguments = self.arguments();
         let recipe = format!("{module}\n{main}\n{:?} cgo {} {arguments:?}", self.go, self.cgo);
         let entry = cache::entry("go", &recipe, |folder| {
-            let root = self.go.root()?;
             let work =
                 tempfile::tempdir().map_err(LabError::file("making a folder in", std::env::temp_dir()))?;
             let write = |name: &str, text: &str| {
@@ -127,7 +142,7 @@ impl Build<'_> {
             if !main.is_empty() {
                 write("main.go", main)?;
             }
-            let mut build = go(&root, work.path());
+            let mut build = go(self.go, work.path())?;
             build.env("CGO_ENABLED", self.cgo).arg("build").arg("-o").arg(folder.join(self.name));
             command::run(build.args(arguments))?;
             Ok::<_, DebianError>(())
@@ -145,11 +160,13 @@ impl Build<'_> {
     }
 }
 
-/// The go command of a root, in a folder. It may fetch modules, which it proves, and no toolchain.
-pub(crate) fn go(root: &Path, folder: &Path) -> Command {
+/// The go command of a toolchain, in a folder. It may fetch modules, which it proves, and no toolchain.
+pub(crate) fn go(toolchain: Toolchain, folder: &Path) -> Result<Command, DebianError> {
+    let root = toolchain.root()?;
     let mut command = Command::new(root.join("bin/go"));
     command.current_dir(folder).env("GOROOT", root).env("GOTOOLCHAIN", "local").env("GO111MODULE", "on");
     // What the user set for newer toolchains is an error to older ones.
-    command.env("GOFLAGS", "-mod=mod");
-    command
+    command.env("GOFLAGS", "-mod=mod").env_remove("GOOS").env_remove("GOARCH");
+    command.envs(toolchain.target.map(|processor| ("GOARCH", processor)));
+    Ok(command)
 }

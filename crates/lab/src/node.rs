@@ -145,22 +145,31 @@ impl Node {
     pub fn ends(&mut self) -> Outcome {
         loop {
             must(self.vm.wait_for_boot());
-            match self.vm.exec(&[PROGRAM, "status", "--follow", "--output", "json"]) {
-                Ok(output) => {
-                    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-                    let last = said.lines().last().unwrap_or_default().to_owned();
-                    return match (output.status.code(), last) {
-                        (Some(6), _) => Outcome::FellBack,
-                        (Some(4), _) => Outcome::Undone,
-                        (Some(0), last) if last.contains("\"rolled-back\"") => Outcome::RolledBack,
-                        (Some(0), last) if last.contains("\"committed\"") => Outcome::Committed,
-                        other => panic!("{other:?}\n{said}"),
-                    };
-                }
-                Err(VmError::Rebooted { .. }) => {}
-                Err(error) => panic!("{error}"),
+            if let Some(outcome) = self.outcome() {
+                return outcome;
             }
         }
+    }
+
+    /// Follows the plan in this boot until it is over, and says how it ended; nothing where the node reboots first.
+    ///
+    /// # Panics
+    /// The program says something else.
+    pub fn outcome(&mut self) -> Option<Outcome> {
+        let output = match self.vm.exec(&[PROGRAM, "status", "--follow", "--output", "json"]) {
+            Ok(output) => output,
+            Err(VmError::Rebooted { .. }) => return None,
+            Err(error) => panic!("{error}"),
+        };
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let last = said.lines().last().unwrap_or_default();
+        Some(match (output.status.code(), last) {
+            (Some(6), _) => Outcome::FellBack,
+            (Some(4), _) => Outcome::Undone,
+            (Some(0), last) if last.contains("\"rolled-back\"") => Outcome::RolledBack,
+            (Some(0), last) if last.contains("\"committed\"") => Outcome::Committed,
+            other => panic!("{other:?}\n{said}"),
+        })
     }
 
     /// What the journal of the last plan says.

@@ -18,6 +18,9 @@ use memchr::memmem;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+/// The ELF header and what follows it: the tables of segments, and in Go's own links those of sections.
+const HEADERS: usize = 1024;
+
 /// Damages and cuts of each program: a file of four megabytes is searched for each.
 const TRIES: u32 = 64;
 
@@ -25,7 +28,8 @@ fn writer(version: Runc, tags: &str, link: Link, go: Toolchain) -> Vec<u8> {
     fs::read(cgroup_writer(version, tags, link, go).unwrap()).unwrap()
 }
 
-/// Programs that account: with and without symbols, of both forms of build information, and one that has no version.
+/// Programs that account: with and without symbols, of both forms of build information, with either byte order, and a
+/// whole runc.
 fn accounting() -> Vec<Vec<u8>> {
     let debian = runtimes::get().unwrap().path(RUNC_11, "usr/sbin/runc");
     vec![
@@ -33,6 +37,7 @@ fn accounting() -> Vec<Vec<u8>> {
         writer(RUNC_RC9, "", Link::Plain, GO_1_24),
         writer(RUNC_RC9, "", Link::Plain, GO_1_15),
         writer(RUNC_RC9, "", Link::Pie, GO_1_15),
+        writer(RUNC_RC93, "", Link::Plain, GO_1_15.targeting("s390x")),
         writer(RUNC_RC93, "", Link::Pie, GO_1_24),
         writer(RUNC_RC93, "", Link::Stripped, GO_1_24),
         fs::read(debian).unwrap(),
@@ -60,17 +65,15 @@ fn is_harmless(class: Class) -> bool {
 }
 
 #[test]
-fn one_byte_of_a_marker_makes_no_accounting_program_harmless() {
+fn one_byte_of_a_marker_or_a_header_makes_no_accounting_program_harmless() {
     for program in accounting() {
         assert_eq!(class(&program), Class::On);
-        let bytes: Vec<usize> = places(&program)
-            .into_iter()
-            .flat_map(|(marker, places)| {
-                let length = marker.needle().len();
-                places.into_iter().flat_map(move |at| at..at + length)
-            })
-            .collect();
-        let damage = (prop::sample::select(bytes), 1..=u8::MAX);
+        let bytes_of = |(marker, places): (Marker, Vec<usize>)| {
+            let length = marker.needle().len();
+            places.into_iter().flat_map(move |at| at..at + length)
+        };
+        let of_markers: Vec<usize> = places(&program).into_iter().flat_map(bytes_of).collect();
+        let damage = (prop_oneof![2 => prop::sample::select(of_markers), 1 => 0..HEADERS], 1..=u8::MAX);
         let checked = runner().run(&damage, |(at, bits)| {
             let mut damaged = program.clone();
             damaged[at] ^= bits;

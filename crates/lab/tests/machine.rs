@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use kernmend_core::document::Digest;
 use kernmend_node::machine::{Live, Machine as _};
 use rustix::fs::XattrFlags;
 use tempfile::TempDir;
@@ -124,17 +125,32 @@ fn an_environment_block_stays_where_it_is() {
 }
 
 #[test]
-fn what_is_replaced_hands_on_its_label() {
-    const LABEL: &[u8] = b"system_u:object_r:boot_t:s0\0";
+fn what_is_replaced_hands_on_its_label_and_its_capabilities() {
+    // Version 2 of `vfs_cap_data`, with CAP_NET_RAW permitted and in effect.
+    const CAPABILITIES: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    const ATTRIBUTES: [(&str, &[u8]); 2] =
+        [("security.selinux", b"system_u:object_r:boot_t:s0\0"), ("security.capability", CAPABILITIES)];
     let disk = Disk::new("ext4", 64);
-    let path = disk.path("grub.cfg");
+    let (path, other) = (disk.path("program"), disk.path("other"));
     let mut live = Live::machine().unwrap();
-    live.replace(&path, b"old", 0o600).unwrap();
-    rustix::fs::setxattr(&path, "security.selinux", LABEL, XattrFlags::empty()).unwrap();
+    live.replace(&path, b"old", 0o755).unwrap();
+    live.replace(&other, b"newer", 0o600).unwrap();
+    std::os::unix::fs::chown(&path, Some(7), Some(8)).unwrap();
+    for (name, value) in ATTRIBUTES {
+        rustix::fs::setxattr(&path, name, value, XattrFlags::empty()).unwrap();
+    }
+    let has_them = || {
+        for (name, value) in ATTRIBUTES {
+            let mut found = [0; 64];
+            let length = rustix::fs::getxattr(&path, name, &mut found[..]).unwrap();
+            assert_eq!(&found[..length], value, "{name}");
+        }
+    };
     live.replace(&path, b"new", 0o600).unwrap();
-    let mut label = [0; 64];
-    let length = rustix::fs::getxattr(&path, "security.selinux", &mut label[..]).unwrap();
-    assert_eq!(&label[..length], LABEL);
+    has_them();
+    live.copy(&other, &path, &Digest::of(b"newer"), 0o600).unwrap();
+    has_them();
+    assert_eq!(fs::read(&path).unwrap(), b"newer");
 }
 
 #[test]

@@ -82,6 +82,7 @@ const PROGRAMS: &[Row] = &[
     (Built(RUNC_RC9, "seccomp nokmem", Plain), DISABLED, "v1.0.0-rc9", "glibc", "--+"),
     (Built(RUNC_RC9, "nokmem", Plain), DISABLED, "v1.0.0-rc9", "glibc", "---"),
     (Built(RUNC_RC93, "seccomp", Static), ACCOUNTS, "v1.0.0-rc93", "nothing", "+++"),
+    (Built(RUNC_RC93, "", Static), ACCOUNTS, "v1.0.0-rc93", "nothing", "++-"),
     (Built(RUNC_RC93, "seccomp nokmem", Static), DISABLED, "v1.0.0-rc93", "nothing", "+++"),
     (Built(RUNC_RC95, "seccomp", Static), REMOVED, "v1.0.0-rc95", "nothing", "+++"),
     (Built(RUNC_1_2, "seccomp", Static), REMOVED, "v1.2.8", "nothing", "+++"),
@@ -139,6 +140,24 @@ fn genuine_programs_are_recognised() {
         // Debian's versions are updated; what comes first stays.
         let told = found["version"].as_str().unwrap_or_default();
         assert!(told.starts_with(version) && told.is_empty() == version.is_empty(), "{origin:?}: {told}");
+    }
+}
+
+/// In both forms of build information, and with the high byte first.
+#[test]
+fn programs_for_other_machines_are_recognised() {
+    const ARM: Toolchain = GO_1_24.targeting("arm64");
+    const IBM_Z: Toolchain = GO_1_15.targeting("s390x");
+    for (tags, go, class, machine) in [
+        ("", ARM, ACCOUNTS, "aarch64"),
+        ("nokmem", ARM, DISABLED, "aarch64"),
+        ("", IBM_Z, ACCOUNTS, "s390x"),
+        ("nokmem", IBM_Z, "off: disabled-build tag-known", "s390x"),
+    ] {
+        let (_, found) = inspect(&[Writer(RUNC_RC93, tags, Plain, go).path()]);
+        let told = (class_and_grounds(&found[0]), found[0]["demands"]["machine"].as_str());
+        assert_eq!(told, (class.to_owned(), Some(machine)), "{tags} {go:?}");
+        assert!(found[0]["go"].as_str().is_some_and(|version| version.starts_with("go1.")), "{machine}");
     }
 }
 

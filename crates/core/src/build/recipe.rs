@@ -151,8 +151,6 @@ fn harness(mut recipe: Recipe, wish: &Wish, commit: &str, place: Place<'_>) -> R
     recipe.argv = ["make", "WHAT=cmd/kubelet"].map(str::to_owned).to_vec();
     set(&mut recipe, "GOFLAGS", "-tags=nokmem".to_owned());
     set(&mut recipe, "KUBE_GIT_VERSION_FILE", format!("{}/{VERSION}", place.work));
-    // Left to themselves they choose both by the machine's memory and by what they find of git.
-    set(&mut recipe, "KUBE_VERBOSE", "1".to_owned());
     // They set GO111MODULE themselves, and a word from outside is in their way.
     recipe.environment.remove("GO111MODULE");
     recipe.environment.remove("CGO_ENABLED");
@@ -187,7 +185,7 @@ fn go(mut recipe: Recipe, wish: &Wish, way: &Way, toolchain: &Toolchain, commit:
     let has_commas = version.zip(Release::parse("1.13")).is_some_and(|(go, first)| go >= first);
     let separator = if has_commas { "," } else { " " };
     argv.extend(["-tags".to_owned(), tags(wish, way).join(separator)]);
-    if !is_static {
+    if !is_static && wish.component == Component::Runc {
         argv.push("-buildmode=pie".to_owned());
     }
     let mut words = Vec::new();

@@ -29,7 +29,6 @@ fn source(version: &str) -> Source {
         commit: Fact::known("abc".to_owned(), "git"),
         knows_tag: true,
         is_vendored: true,
-        has_modules: true,
         has_makefile: true,
     }
 }

@@ -42,13 +42,13 @@ pub(super) fn fell_back_before() -> Refusal {
     bare("fell-back-before", "/var/lib/kernmend/history", "kernmend status")
 }
 
-/// Everything that stands in the way of a change of what boots.
-pub(super) fn refusals(node: &Node<'_>, wish: &Wish) -> Vec<Refusal> {
+/// Everything that stands in the way of a change of what boots, with a reboot or without one.
+pub(super) fn refusals(node: &Node<'_>, wish: &Wish, reboots: bool) -> Vec<Refusal> {
     let snapshot = &node.snapshot.body;
     let mut refusals = basics(node);
     refusals.extend(loader(node));
     refusals.extend(space(snapshot));
-    refusals.extend(people(snapshot, wish));
+    refusals.extend(if reboots { people(snapshot, wish) } else { others_at_work(snapshot) });
     refusals
 }
 

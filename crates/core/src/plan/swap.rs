@@ -232,6 +232,8 @@ fn stopped<'a>(snapshot: &'a Snapshot, swaps: &[Swap<'_>]) -> Vec<&'a Service> {
     const ORDER: [&str; 8] =
         ["kubelet", "k3s", "rke2", "k0s", "cri-dockerd", "dockerd", "crio", "containerd"];
     const KUBELETS: usize = 4;
+    const DOCKER: usize = 5;
+    const CONTAINERD: usize = 7;
     let rank = |service: &Service| {
         // Docker's daemon is told by the component that it is of.
         let name = if service.program == "docker" { "dockerd" } else { &service.program };
@@ -242,9 +244,14 @@ fn stopped<'a>(snapshot: &'a Snapshot, swaps: &[Swap<'_>]) -> Vec<&'a Service> {
     let runs = |service: &Service| {
         swaps.iter().filter(of_daemon).any(|swap| swap.copy.processes.contains(&service.pid))
     };
-    let running = snapshot.services.running.iter();
-    let mut found: Vec<&Service> =
-        running.filter(|service| rank(service) < KUBELETS || runs(service)).collect();
+    let running = || snapshot.services.running.iter();
+    // Docker's unit is bound to containerd's in some packages: it would stop with it, and not start again.
+    let loses_its_own = |service: &Service| {
+        rank(service) == DOCKER && running().any(|other| rank(other) == CONTAINERD && runs(other))
+    };
+    let mut found: Vec<&Service> = running()
+        .filter(|service| rank(service) < KUBELETS || runs(service) || loses_its_own(service))
+        .collect();
     found.sort_by_key(|service| (rank(service), service.pid));
     found
 }
@@ -275,11 +282,12 @@ fn health(
     health.extend(what_ran(node));
     let runtimes = swaps.iter().filter(|swap| kind(&swap.copy.path) == "runc");
     health.extend(runtimes.map(|swap| Check::Container { runtime: swap.copy.path.clone(), unaccounted }));
-    // What was on stays on until the reboot.
-    if unaccounted && (reboots || memory.is_some_and(|memory| memory.accounting.on == 0)) {
+    // What was on stays on until the reboot, and what is left on switches it on again.
+    let is_rid_of = refuse::left_on(&node.snapshot.body, swaps).next().is_none();
+    if is_rid_of && unaccounted && (reboots || memory.is_some_and(|memory| memory.accounting.on == 0)) {
         health.push(Check::AccountingOff);
     }
-    if reboots {
+    if is_rid_of && reboots {
         health.extend(plan.advisory.iter().map(|advisory| Check::Fault { advisory: advisory.clone() }));
     }
     health.push(Check::Scripts { directory: HEALTH_SCRIPTS.to_owned() });

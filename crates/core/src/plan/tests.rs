@@ -13,7 +13,8 @@ use crate::boot::reading::of_files;
 use crate::document::Fact;
 use crate::document::plan::{Act, Check, Stage};
 use crate::document::snapshot::{
-    CgroupMode, Distribution, FileSystem, InstalledKernel, KernelFile, Layer, LayerKind, Origin, Space,
+    CgroupMode, Distribution, FileSystem, InstalledKernel, KernelFile, Layer, LayerKind, Origin, Pod,
+    PodKind, Space,
 };
 
 const MENU: &str = "/boot/grub/grub.cfg";
@@ -396,6 +397,14 @@ fn what_could_lose_the_node_is_refused_by_its_name() {
 fn what_runs_becomes_the_default_without_a_trial() {
     let mut lab = Lab::new();
     edit("set default=\"0\"", "set default=\"1>2\"")(&mut lab);
+    // Nothing is rebooted: no pod has to move.
+    lab.snapshot.body.pods.found.push(Pod {
+        namespace: "web".to_owned(),
+        name: "shop".to_owned(),
+        uid: String::new(),
+        kind: PodKind::Other,
+        from: "/var/log/pods".to_owned(),
+    });
     let plan = lab.plan(move_to(RELEASE));
     assert_eq!((plan.refusals.as_slice(), check(&plan)), ([].as_slice(), Vec::new()));
     assert_eq!(plan.trial, None);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::document::Reason;
 use crate::document::journal::{Entry, Pass};
-use crate::document::plan::{PlannedNode, Trial};
+use crate::document::plan::{Act, PlannedNode, Stage, Step, Trial};
 use crate::document::report::{Evidence, NodeSummary};
 use crate::document::snapshot::Origin;
 
@@ -197,6 +197,10 @@ fn a_plan_that_is_not_in_force_proves_nothing_whatever_the_report_says() {
 #[test]
 fn a_rollback_that_was_asked_for_reopens_the_plan() {
     let mut run = Run::good();
+    let path = "/etc/default/grub".to_owned();
+    let act = Act::File { path, before: None, content: Some(String::new()), mode: 0o644 };
+    run.plan.steps = vec![Step { stage: Stage::Commit, act }];
+    run.events.insert(0, Event::Done { step: 0, pass: Pass::Act });
     run.events.push(Event::RollbackAsked);
     let proof = run.prove(None).body;
     assert_eq!((proof.outcome, proof.watched_seconds, proof.at_work.expected), (None, None, None));

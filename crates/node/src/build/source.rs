@@ -159,7 +159,6 @@ fn look(site: &Site<'_>, from: &Path, at: &Path) -> Source {
         commit: commit(site, from),
         knows_tag: has(&format!("{runc}{}", tagged())),
         is_vendored: has(VENDORED),
-        has_modules: has("go.mod"),
         has_makefile: has("Makefile") && has(makefile),
     }
 }

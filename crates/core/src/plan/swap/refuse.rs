@@ -184,19 +184,24 @@ fn misc_trap(snapshot: &Snapshot, swaps: &[Swap<'_>]) -> Option<Refusal> {
     Some(refusal("misc-trap", values, ["/proc/cgroups", path], ""))
 }
 
+/// Copies that switch accounting on and stay.
+pub(super) fn left_on<'a>(
+    snapshot: &'a Snapshot,
+    swaps: &'a [Swap<'_>],
+) -> impl Iterator<Item = &'a Program> {
+    let is_on = |copy: &&Program| copy.classification.value().is_some_and(|found| found.class == Class::On);
+    let all = LIBCONTAINER.into_iter().flat_map(|program| copies(snapshot, program)).filter(is_on);
+    all.filter(|copy| !swaps.iter().any(|swap| swap.copy.path == copy.path))
+}
+
 /// What of runc and kubelet fits, and what is left on.
 pub(super) fn pairing(node: &Node<'_>, swaps: &[Swap<'_>]) -> Vec<Remark> {
     let snapshot = &node.snapshot.body;
-    let mut remarks = Vec::new();
-    let is_on = |copy: &Program| {
-        let class = copy.classification.value().map(|found| found.class);
-        matches!(class, Some(Class::On | Class::OnDemand))
-    };
-    for (program, code) in [("kubelet", "kubelet-stays-on"), ("runc", "runc-stays-on")] {
-        let is_swapped = |copy: &&Program| swaps.iter().any(|swap| swap.copy.path == copy.path);
-        let left = copies(snapshot, program).find(|copy| is_on(copy) && !is_swapped(copy));
-        remarks.extend(left.map(|copy| Remark::new(code, [("path", copy.path.clone())])));
-    }
+    let left = left_on(snapshot, swaps).map(|copy| {
+        let code = if kind(&copy.path) == "runc" { "runc-stays-on" } else { "kubelet-stays-on" };
+        Remark::new(code, [("path", copy.path.clone())])
+    });
+    let mut remarks: Vec<Remark> = left.collect();
     for swap in swaps.iter().filter(|swap| kind(&swap.copy.path) == "kubelet") {
         let minor = |version: &str| numbers(version).map(|[major, minor, _]| (major, minor));
         if let (Some(from), Some(to)) = (swap.copy.version.value(), &swap.file.is.version)

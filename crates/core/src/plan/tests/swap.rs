@@ -154,6 +154,14 @@ fn both_runtimes_are_tried_before_the_kubelet_stops_and_it_starts_with_the_new_o
 }
 
 #[test]
+fn what_is_left_on_is_told_and_not_held_against_what_is_replaced() {
+    let plan = lab(3).plan_for(&with(&[replacement("runc", "1.1.15", Class::Ignored)]));
+    assert!(codes(&plan.remarks).contains(&"kubelet-stays-on"));
+    let probation = plan.probation.unwrap();
+    assert!(probation.reboots && !probation.health.contains(&Check::AccountingOff));
+}
+
+#[test]
 fn where_nothing_is_accounted_yet_nothing_is_rebooted_and_no_pod_moves() {
     let mut lab = lab(0);
     lab.snapshot.body.pods = crate::document::snapshot::Pods {
@@ -257,6 +265,20 @@ fn copies_of_docker_and_of_red_hat_count_by_what_they_are() {
     lab.site.live_restore = true;
     let plan = lab.plan_for(&wish);
     assert_eq!(said(&plan)[4..], ["stop docker.service", "put /usr/bin/dockerd", "start docker.service"]);
+    // It goes down with its containerd, and has to come up again after it.
+    lab.snapshot.body.programs.found[2].processes = vec![41];
+    lab.snapshot.body.services.running.push(service("containerd", 41, "containerd.service"));
+    let plan = lab.plan_for(&with(&[replacement("containerd", "1.6.20", Class::NotLibcontainer)]));
+    assert_eq!(
+        said(&plan)[4..],
+        [
+            "stop docker.service",
+            "stop containerd.service",
+            "put /usr/bin/docker-containerd",
+            "start containerd.service",
+            "start docker.service",
+        ]
+    );
 }
 
 #[test]
