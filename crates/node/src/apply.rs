@@ -71,7 +71,7 @@ impl Default for Options {
             generator: Duration::from_secs(300),
             unit: Duration::from_secs(240),
             check: Duration::from_secs(30),
-            pause: Duration::from_secs(5),
+            pause: Duration::from_secs(1),
         }
     }
 }

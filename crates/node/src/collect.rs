@@ -22,6 +22,7 @@ use kernmend_core::document::snapshot::Snapshot;
 use kernmend_core::document::{Fact, Reason};
 
 pub use self::cgroup::accounted;
+pub(crate) use self::cgroup::memory;
 pub(crate) use self::distribution::{OS_RELEASE, RELEASE_FILES};
 pub(crate) use self::kernel::OPTIONS;
 pub(crate) use self::log::{FILES as LOG_FILES, NEWEST};

@@ -14,7 +14,7 @@ use kernmend_core::document::snapshot::{MemoryHierarchy, Snapshot};
 use kernmend_core::document::{Digest, Document, Fact};
 
 use super::{Progress, Runner, container, line, menu, prove};
-use crate::collect::collect;
+use crate::collect::{collect, memory};
 use crate::host::Host;
 use crate::machine::{Machine, Output, Program};
 
@@ -41,10 +41,20 @@ struct Judgement {
     untold: Vec<FailedCheck>,
 }
 
+/// How much of the checks is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Up to the first that fails: while a node comes up its looks must not hold it up.
+    FirstFailure,
+    /// All of them.
+    All,
+}
+
 /// Judges the trial boot, and says what is to be written down.
 pub(super) fn judge<M: Machine>(run: &mut Runner<'_, M>) -> Event {
     // A trial's time runs from its boot, any other from the first look.
-    let health = run.plan.health().to_vec();
+    let mut health = run.plan.health().to_vec();
+    health.sort_by_key(cost);
     let (from, seconds) = match (&run.plan.trial, &run.plan.probation) {
         (Some(trial), _) => (Duration::ZERO, trial.health_deadline),
         (None, Some(probation)) => (run.apply.machine.uptime(), probation.health_deadline),
@@ -52,11 +62,15 @@ pub(super) fn judge<M: Machine>(run: &mut Runner<'_, M>) -> Event {
     };
     let deadline = from + Duration::from_secs(seconds);
     loop {
-        let Judgement { failed, untold } = look(run, &health);
+        let Judgement { failed, untold } = look(run, &health, Extent::FirstFailure);
+        if failed.is_empty() {
+            return Event::Judged { healthy: true, failed, untold };
+        }
         // Another kernel than was expected stays that until the next boot.
         let is_final = failed.iter().any(|failed| failed.check == Check::Kernel);
         let uptime = run.apply.machine.uptime();
-        if failed.is_empty() || is_final || uptime >= deadline {
+        if is_final || uptime >= deadline {
+            let Judgement { failed, untold } = look(run, &health, Extent::All);
             return Event::Judged { healthy: failed.is_empty(), failed, untold };
         }
         (run.apply.progress)(Progress::Waiting(&failed));
@@ -64,11 +78,24 @@ pub(super) fn judge<M: Machine>(run: &mut Runner<'_, M>) -> Event {
     }
 }
 
-/// Makes all checks once.
-fn look<M: Machine>(run: &mut Runner<'_, M>, health: &[Check]) -> Judgement {
+/// The order in which checks are made: what is read from the kernel, what takes a program, what takes long. For a fault all
+/// of the node's facts are read.
+fn cost(check: &Check) -> u8 {
+    match check {
+        Check::Kernel | Check::DefaultRoute => 0,
+        Check::CgroupVersion { .. } | Check::AccountingOff => 1,
+        Check::Unit { .. } | Check::Http { .. } => 2,
+        Check::Program { .. } => 3,
+        Check::Scripts { .. } => 4,
+        Check::Container { .. } => 5,
+        Check::Fault { .. } => 6,
+    }
+}
+
+/// Makes all checks once, or those up to the first that fails.
+fn look<M: Machine>(run: &mut Runner<'_, M>, health: &[Check], extent: Extent) -> Judgement {
     let mut judgement = Judgement::default();
     let host = prove::host(run);
-    let snapshot = host.as_ref().ok().and_then(|host| snapshot(host, health));
     for check in health {
         let answer = match (check, &host) {
             (Check::Unit { name }, _) => unit(run, name),
@@ -83,8 +110,8 @@ fn look<M: Machine>(run: &mut Runner<'_, M>, health: &[Check]) -> Judgement {
             (_, Err(why)) => Fails(why.clone()),
             (Check::DefaultRoute, Ok(host)) => default_route(host),
             (Check::Kernel, Ok(_)) => kernel(run),
-            (Check::AccountingOff, Ok(_)) => on_hierarchy(snapshot.as_ref(), accounting_off),
-            (Check::CgroupVersion { version }, Ok(_)) => on_hierarchy(snapshot.as_ref(), |hierarchy| {
+            (Check::AccountingOff, Ok(host)) => on_hierarchy(host, accounting_off),
+            (Check::CgroupVersion { version }, Ok(host)) => on_hierarchy(host, |hierarchy| {
                 if hierarchy.version == *version {
                     return Holds;
                 }
@@ -93,7 +120,7 @@ fn look<M: Machine>(run: &mut Runner<'_, M>, health: &[Check]) -> Judgement {
                     hierarchy.version, hierarchy.path
                 ))
             }),
-            (Check::Fault { advisory }, Ok(_)) => fault(run, snapshot.as_ref(), advisory),
+            (Check::Fault { advisory }, Ok(host)) => fault(run, collect(host), advisory),
         };
         let (list, seen) = match answer {
             Holds => continue,
@@ -101,23 +128,11 @@ fn look<M: Machine>(run: &mut Runner<'_, M>, health: &[Check]) -> Judgement {
             Untold(seen) => (&mut judgement.untold, seen),
         };
         list.push(FailedCheck { check: check.clone(), seen });
+        if extent == Extent::FirstFailure && !judgement.failed.is_empty() {
+            break;
+        }
     }
     judgement
-}
-
-/// The facts that checks rest on, where there is one that does. Logs and programs take long, and only faults need them.
-fn snapshot(host: &Host<'_>, checks: &[Check]) -> Option<Snapshot> {
-    let needs = |check: &Check| match check {
-        Check::AccountingOff | Check::CgroupVersion { .. } | Check::Fault { .. } => true,
-        Check::Kernel
-        | Check::DefaultRoute
-        | Check::Unit { .. }
-        | Check::Http { .. }
-        | Check::Scripts { .. }
-        | Check::Program { .. }
-        | Check::Container { .. } => false,
-    };
-    checks.iter().any(needs).then(|| collect(host))
 }
 
 fn kernel<M: Machine>(run: &Runner<'_, M>) -> Answer {
@@ -132,11 +147,11 @@ fn kernel<M: Machine>(run: &Runner<'_, M>) -> Answer {
     }
 }
 
-fn on_hierarchy(snapshot: Option<&Snapshot>, judge: impl FnOnce(&MemoryHierarchy) -> Answer) -> Answer {
-    match snapshot.map(|snapshot| &snapshot.cgroups.memory) {
-        Some(Fact::Known { value, .. }) => judge(value),
-        Some(Fact::Absent { .. }) | None => Fails("no hierarchy carries the memory controller".to_owned()),
-        Some(Fact::Unknown { why }) => Fails(format!("`{}` can't be told: {:?}", why.path, why.reason)),
+fn on_hierarchy(host: &Host<'_>, judge: impl FnOnce(&MemoryHierarchy) -> Answer) -> Answer {
+    match memory(host) {
+        Fact::Known { value, .. } => judge(&value),
+        Fact::Absent { .. } => Fails("no hierarchy carries the memory controller".to_owned()),
+        Fact::Unknown { why } => Fails(format!("`{}` can't be told: {:?}", why.path, why.reason)),
     }
 }
 
@@ -156,9 +171,8 @@ fn accounting_off(hierarchy: &MemoryHierarchy) -> Answer {
     Fails(format!("no cgroup below `{}` could be looked at", hierarchy.path))
 }
 
-fn fault<M: Machine>(run: &Runner<'_, M>, snapshot: Option<&Snapshot>, advisory: &str) -> Answer {
-    let Some(snapshot) = snapshot else { return Untold("nothing was read".to_owned()) };
-    let report = diagnose(&Document::new(snapshot.clone(), None), run.apply.knowledge).body;
+fn fault<M: Machine>(run: &Runner<'_, M>, snapshot: Snapshot, advisory: &str) -> Answer {
+    let report = diagnose(&Document::new(snapshot, None), run.apply.knowledge).body;
     let Some(finding) = report.findings.into_iter().find(|finding| finding.id == advisory) else {
         return Untold(format!("this version knows no {advisory}"));
     };

@@ -39,6 +39,11 @@ pub(super) struct CgroupsAndSlab {
     pub(super) slab: Fact<SlabCaches>,
 }
 
+/// The hierarchy that carries the memory controller, where nothing else is asked for.
+pub(crate) fn memory(host: &Host<'_>) -> Fact<MemoryHierarchy> {
+    collect(host).cgroups.memory
+}
+
 pub(super) fn collect(host: &Host<'_>) -> CgroupsAndSlab {
     let mounts = mounts(host);
     let controllers = host.text("/proc/cgroups", SMALL).parse(|text| controllers(text));
