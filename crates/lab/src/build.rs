@@ -6,9 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::debian::{self, DebianError};
+use crate::debian::{self, DebianError, Package};
 use crate::go::{GO_1_24, Runc, go};
 use crate::{LabError, cache, command};
+
+/// Debian 12 has the sources of Kubernetes 1.20.2, as `git archive` gave them.
+pub const KUBERNETES: Package = Package { suite: "bookworm", name: "kubernetes" };
 
 /// The sources of a release as Go's module has them: without what they vendor.
 ///

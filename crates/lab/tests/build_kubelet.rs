@@ -8,12 +8,9 @@ use kernmend_core::document::Document;
 use kernmend_core::document::build::Build;
 use kernmend_core::document::snapshot::Class;
 use kernmend_core::program::Presence;
-use lab::build::debian_11;
-use lab::debian::{Package, upstream};
+use lab::build::{KUBERNETES, debian_11};
+use lab::debian::upstream;
 use lab::kernmend;
-
-/// Debian 12 has the sources of Kubernetes 1.20.2, as `git archive` gave them.
-const KUBERNETES: Package = Package { suite: "bookworm", name: "kubernetes" };
 
 #[test]
 fn a_kubelet_is_built_static_and_without_accounting() {

@@ -18,7 +18,8 @@ use kernmend_core::document::build::Build;
 use kernmend_core::document::snapshot::Class;
 use kernmend_core::document::{Digest, Document};
 use kernmend_core::program::{Features, Presence};
-use lab::build::{debian_11, module, tree};
+use lab::build::{KUBERNETES, debian_11, module, tree};
+use lab::debian::upstream;
 use lab::go::{GO_1_24, Link, RUNC_RC9, RUNC_RC93};
 use lab::kernmend;
 use tempfile::TempDir;
@@ -270,7 +271,6 @@ fn a_toolchain_that_would_not_do_is_refused() {
     let go = folder.path().join("go");
     let output = build(folder.path(), "1.0.0-rc93", &tree, &["--go", go.to_str().unwrap()]);
     refused(&output, &["Go 1.12.17 is too old: 1.13"]);
-    let root = debian_11().unwrap();
     let output = build(
         folder.path(),
         "1.0.0-rc93",
@@ -278,6 +278,15 @@ fn a_toolchain_that_would_not_do_is_refused() {
         &["--go", go.to_str().unwrap(), "--root", root.to_str().unwrap()],
     );
     refused(&output, &["Go 1.12.17 is too old: 1.13"]);
+
+    // A kubelet's makefiles copy with rsync.
+    let sources = upstream(KUBERNETES).unwrap();
+    let words = ["build", "kubelet", "--version", "v1.20.2", "--source", sources.to_str().unwrap()];
+    let layered = Layered::without(&root, &["usr/bin/rsync"]);
+    let mut build = kernmend::command(words);
+    build.arg("-o").arg(folder.path().join("kubelet")).arg("--root").arg(layered.path()).arg("--go").arg(&go);
+    refused(&build.output().unwrap(), &["there is no rsync", "Go 1.12.17 is too old: 1.15"]);
+    assert!(!folder.path().join("kubelet").exists());
 }
 
 #[test]
