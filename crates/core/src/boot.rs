@@ -4,7 +4,8 @@
 //! One file a format: [`grub`] (GRUB 2's script), [`bls`], [`environment`], [`default`] (`/etc/default/grub`), [`legacy`]
 //! (GRUB 1), [`grubby`] (its list of entries). [`choose`] has the loader's choice, [`writable`] says whether the
 //! loader can take a one-shot back, [`reading`] puts all of it together, [`trial`] has the script that boots a kernel once,
-//! [`guard`] what ends such a boot before its root file system is there ([`cpio`]), and [`change`] what these files hold after a change.
+//! [`guard`] what ends such a boot before its root file system is there ([`cpio`]), and [`change`] what these files hold
+//! after a change.
 
 pub mod bls;
 pub mod change;

@@ -211,6 +211,8 @@ pub(crate) fn command(messages: Messages) -> Command {
     let path = || ValueParser::path_buf();
     let root = || text("root", messages.option_root()).value_name("DIR").value_parser(path());
     let file = |name, help| text(name, help).value_name("FILE").value_parser(path());
+    let text_or_json =
+        |help| text("output", help).short('o').value_parser(choice(&["text", "json"])).default_value("text");
     let output = || {
         text("output", messages.option_output())
             .short('o')
@@ -257,13 +259,7 @@ pub(crate) fn command(messages: Messages) -> Command {
     let signals = Command::new("signals")
         .about(messages.about_signals())
         .arg(text("patterns", messages.option_patterns()).action(ArgAction::SetTrue))
-        .arg(
-            text("output", messages.option_output_signals())
-                .short('o')
-                .value_parser(choice(&["text", "json"]))
-                .default_value("text")
-                .conflicts_with("patterns"),
-        );
+        .arg(text_or_json(messages.option_output_signals()).conflicts_with("patterns"));
     let kernel = Command::new("kernel")
         .about(messages.about_kernel())
         .after_help(messages.exit_codes_kernel())
@@ -275,12 +271,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .num_args(1..)
                 .value_parser(ValueParser::os_string()),
         )
-        .arg(
-            text("output", messages.option_output_kernel())
-                .short('o')
-                .value_parser(choice(&["text", "json"]))
-                .default_value("text"),
-        )
+        .arg(text_or_json(messages.option_output_kernel()))
         .arg(
             text("fail-on", messages.option_fail_on_kernel())
                 .value_parser(choice(&["exposed", "active", "critical"]))
@@ -298,12 +289,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .num_args(1..)
                 .value_parser(path()),
         )
-        .arg(
-            text("output", messages.option_output_inspect())
-                .short('o')
-                .value_parser(choice(&["text", "json"]))
-                .default_value("text"),
-        );
+        .arg(text_or_json(messages.option_output_inspect()));
     let answer = Command::new("answer").hide(true).arg(root());
     let explain = Command::new("explain")
         .about(messages.about_explain())
@@ -319,12 +305,7 @@ pub(crate) fn command(messages: Messages) -> Command {
                 .conflicts_with("root"),
         )
         .arg(root())
-        .arg(
-            text("output", messages.option_output_boot())
-                .short('o')
-                .value_parser(choice(&["text", "json"]))
-                .default_value("text"),
-        );
+        .arg(text_or_json(messages.option_output_boot()));
     let flag = |name, help| text(name, help).action(ArgAction::SetTrue);
     let seconds = |name, help, default: u64| {
         text(name, help)
@@ -348,12 +329,7 @@ pub(crate) fn command(messages: Messages) -> Command {
         )
         .arg(root())
         .arg(file("write", messages.option_write_plan()))
-        .arg(
-            text("output", messages.option_output_boot())
-                .short('o')
-                .value_parser(choice(&["text", "json"]))
-                .default_value("text"),
-        )
+        .arg(text_or_json(messages.option_output_boot()))
         .arg(flag("with-pods", messages.option_with_pods()))
         .arg(flag("control-plane", messages.option_control_plane()))
         .arg(flag("force", messages.option_force()))
@@ -380,12 +356,7 @@ pub(crate) fn command(messages: Messages) -> Command {
         .about(messages.about_status())
         .after_help(messages.exit_codes_apply())
         .arg(flag("follow", messages.option_follow()))
-        .arg(
-            text("output", messages.option_output_boot())
-                .short('o')
-                .value_parser(choice(&["text", "json"]))
-                .default_value("text"),
-        );
+        .arg(text_or_json(messages.option_output_boot()));
     let install = Command::new("install").about(messages.about_install());
     let boot_check = Command::new("boot-check").hide(true).arg(flag("fall-back", messages.about_apply()));
     let contained = Command::new("contained").hide(true).arg(flag("unaccounted", messages.about_apply()));
@@ -394,12 +365,7 @@ pub(crate) fn command(messages: Messages) -> Command {
         .after_help(messages.exit_codes_verify())
         .arg(root())
         .arg(file("write", messages.option_write_proof()))
-        .arg(
-            text("output", messages.option_output_verify())
-                .short('o')
-                .value_parser(choice(&["text", "json"]))
-                .default_value("text"),
-        );
+        .arg(text_or_json(messages.option_output_verify()));
     let report = Command::new("report")
         .about(messages.about_report())
         .arg(

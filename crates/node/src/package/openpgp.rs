@@ -120,6 +120,18 @@ impl Keyring {
     }
 }
 
+/// The hasher of an algorithm by its number (RFC 9580, 9.5). None for one that nobody should trust, or that isn't known.
+pub(super) fn hasher(algorithm: u8) -> Option<Box<dyn DynDigest>> {
+    Some(match algorithm {
+        2 => Box::<Sha1>::default(),
+        8 => Box::<Sha256>::default(),
+        9 => Box::<Sha384>::default(),
+        10 => Box::<Sha512>::default(),
+        11 => Box::<Sha224>::default(),
+        _ => return None,
+    })
+}
+
 /// The keys in a file.
 fn keys_of(bytes: &[u8]) -> Vec<Key> {
     let blocks = armor::blocks(bytes).unwrap_or_else(|| vec![bytes.to_vec()]);
@@ -192,14 +204,7 @@ impl Signature {
 
     /// A hasher of the document. None where it is of an algorithm that nobody should trust, or that isn't known.
     pub(super) fn hasher(&self) -> Option<Box<dyn DynDigest>> {
-        Some(match self.hash {
-            2 => Box::<Sha1>::default(),
-            8 => Box::<Sha256>::default(),
-            9 => Box::<Sha384>::default(),
-            10 => Box::<Sha512>::default(),
-            11 => Box::<Sha224>::default(),
-            _ => return None,
-        })
+        hasher(self.hash)
     }
 
     /// Whether it is of the document that the hasher has seen, by its key. None where the keyring hasn't that one.

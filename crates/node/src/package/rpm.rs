@@ -12,12 +12,12 @@ use kernmend_core::bundle::contents::{Contents, Want};
 use kernmend_core::document::bundle::{Dependency, Operator, Relation, Scriptlet, Versions};
 use md5::Md5;
 use sha1::Sha1;
+use sha2::Sha256;
 use sha2::digest::DynDigest;
-use sha2::{Sha224, Sha256, Sha384, Sha512};
 
 use self::header::Header;
 use self::signed::Signatures;
-use super::openpgp::Keyring;
+use super::openpgp::{self, Keyring};
 use super::{MAX_FILES, ReadPackageError, Said, Source, drain, failure, hand_over, path_below_root};
 use crate::host::window::{Compression, MEMORY};
 
@@ -228,17 +228,13 @@ impl Payload {
     }
 }
 
-/// The hasher of an algorithm by its number (RFC 9580, 9.5).
+/// The hasher of an algorithm by its number: those of OpenPGP, and MD5, which old packages have their digests by.
 fn hasher(algorithm: u64) -> Option<Box<dyn DynDigest>> {
-    Some(match algorithm {
-        1 => Box::<Md5>::default(),
-        2 => Box::<Sha1>::default(),
-        8 => Box::<Sha256>::default(),
-        9 => Box::<Sha384>::default(),
-        10 => Box::<Sha512>::default(),
-        11 => Box::<Sha224>::default(),
-        _ => return None,
-    })
+    const MD5: u64 = 1;
+    if algorithm == MD5 {
+        return Some(Box::<Md5>::default());
+    }
+    openpgp::hasher(algorithm.try_into().ok()?)
 }
 
 /// The regular files of the payload, as the header lists them.
