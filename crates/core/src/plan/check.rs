@@ -114,10 +114,15 @@ fn changes(act: &Act) -> Option<&str> {
     }
 }
 
-/// Before the trial is passed only the trial's own things are touched: that is what keeps the default where it is.
+/// Before the trial is passed only the trial's own things are touched: that is what keeps the default where it is. Without a
+/// trial nothing else is touched at all, unless it ends on a proof that what runs boots next: that kernel needs no trial.
 fn misplaced(plan: &Plan, index: usize, step: &Step) -> Option<Problem> {
     let moves = |what: &str| Some(Problem::DefaultMoves { step: index, what: what.to_owned() });
-    if plan.trial.is_none() || step.stage == Stage::Commit {
+    let is_proven = match plan.trial {
+        Some(_) => step.stage == Stage::Commit,
+        None => ends_on_what_runs(plan),
+    };
+    if is_proven {
         return None;
     }
     match &step.act {
@@ -138,10 +143,19 @@ fn misplaced(plan: &Plan, index: usize, step: &Step) -> Option<Problem> {
         }
         Act::Prove { .. } => None,
         // What runs on the old kernel is not changed on the way to a new one.
-        Act::Keep { .. } | Act::Try { .. } | Act::Unit { .. } | Act::Program { .. } => {
+        Act::Keep { .. } | Act::Try { .. } | Act::Unit { .. } | Act::Program { .. }
+            if plan.trial.is_some() =>
+        {
             Some(Problem::Stage { step: index, stage: step.stage })
         }
+        Act::Keep { .. } | Act::Try { .. } | Act::Unit { .. } | Act::Program { .. } => None,
     }
+}
+
+/// Whether the last step proves that the running kernel boots next, with arguments that it runs with.
+fn ends_on_what_runs(plan: &Plan) -> bool {
+    let last = plan.steps.last().map(|step| &step.act);
+    matches!(last, Some(Act::Menu { boots, .. } | Act::Prove { boots, .. }) if boots.is(&plan.node.running))
 }
 
 /// Programs are replaced by what was kept and tried before anything stopped, what stops starts again, and somebody looks at

@@ -100,7 +100,10 @@ fn other_default<'a>(node: &Node<'a>, running: &Running) -> Option<&'a MenuEntry
 /// Makes what runs the default where another kernel is. There is nothing to try in it.
 fn pin<'a>(node: &Node<'a>, remedy: &Remedy, running: &Running, old: &'a MenuEntry) -> Option<Change<'a>> {
     let is_wanted = matches!(remedy, Remedy::InstalledKernel { release } if *release == running.release);
-    other_default(node, running).filter(|_| is_wanted).map(|_| moved(running, old, old))
+    let known = old.arguments.iter().filter(|argument| !argument.starts_with('$'));
+    let expected = Expected { present: known.cloned().collect(), ..bare(&running.release) };
+    other_default(node, running).filter(|_| is_wanted)?;
+    Some(Change { expected, ..moved(running, old, old) })
 }
 
 /// A change of the default alone.

@@ -415,7 +415,34 @@ fn what_runs_becomes_the_default_without_a_trial() {
     };
     let saved = variables["saved_entry"].as_deref().unwrap();
     assert!(saved.contains(RELEASE), "{saved}");
+    assert!(boots.is(&plan.node.running) && !boots.present.is_empty(), "{boots:?}");
     assert_eq!((path.as_str(), boots.release.as_str()), ("/etc/default/grub.d/zz-kernmend.cfg", RELEASE));
+}
+
+#[test]
+fn without_a_trial_the_default_goes_to_what_runs_alone() {
+    let mut lab = Lab::new();
+    edit("set default=\"0\"", "set default=\"1>2\"")(&mut lab);
+    let good = lab.plan(move_to(RELEASE));
+    let touched = |change: &dyn Fn(&mut Expected)| {
+        let mut plan = good.clone();
+        let Some(Act::Menu { boots, .. }) = plan.steps.last_mut().map(|step| &mut step.act) else {
+            unreachable!()
+        };
+        change(boots);
+        check(&plan)
+    };
+    assert_eq!(touched(&|_| {}), []);
+    assert_ne!(touched(&|boots| boots.release = OTHER.to_owned()), []);
+    assert_ne!(touched(&|boots| boots.present.push("init=/bin/sh".to_owned())), []);
+    let mut unproven = good.clone();
+    unproven.steps.pop();
+    assert_ne!(check(&unproven), []);
+    // A trial that was taken out of its plan leaves a default that nobody tried.
+    let mut untried = Plan { trial: None, ..Lab::new().plan(nokmem()) };
+    assert_ne!(check(&untried), []);
+    untried.steps.retain(|step| step.stage == Stage::Watch);
+    assert_eq!(check(&untried), []);
 }
 
 #[test]
