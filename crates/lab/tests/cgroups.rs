@@ -24,6 +24,7 @@ fn a_full_memory_hierarchy_is_counted_exactly_and_cheaply() {
         let (output, usage) = measure::run(&command).unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "-o {format}: {said}");
+        println!("-o {format}: {} KiB", usage.peak >> 10);
         assert!(usage.peak <= PEAK, "-o {format} took {} KiB of {} KiB", usage.peak >> 10, PEAK >> 10);
         String::from_utf8(output.stdout).unwrap()
     };
